@@ -1,0 +1,111 @@
+"""What happens during a run, as typed data. The terminal view, `--json` logs and user interfaces are views of these."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from agentfly.types import Attempt, Feedback, Learned, Recalled, Reflection, RunResult, Step, Task
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunStarted:
+    run_id: str
+    task: Task
+    """Without the reference."""
+    model: str
+    strategy: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CasesRecalled:
+    cases: tuple[Recalled, ...]
+    bullets: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TextDelta:
+    """A piece of the model's reply, as it is generated."""
+
+    text: str
+    step: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CodeStarted:
+    """The model's action is about to run."""
+
+    code: str
+    step: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepFinished:
+    step: Step
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttemptFinished:
+    attempt: Attempt
+    retry: bool = False
+    """Whether this was a gate's further attempt, not the answer to the user."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evaluated:
+    feedback: Feedback | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reflected:
+    reflection: Reflection | None
+    problem: str = ""
+    """Why there is none, when the reflector's reply could not be used."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Curated:
+    """A delta was proposed, and kept or dropped."""
+
+    accepted: bool
+    reason: str
+    changes: tuple[str, ...] = ()
+    """One line for each operation, for people."""
+    version: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retained:
+    cases: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notice:
+    """Something a person should know: a fallback taken, a warning, progress."""
+
+    text: str
+    level: str = "info"
+    progress: tuple[int, int] | None = None
+    """(done, total) in bytes or items, for a progress bar."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunFinished:
+    result: RunResult
+    learned: Learned = field(default_factory=Learned)
+
+
+Event: TypeAlias = (
+    RunStarted
+    | CasesRecalled
+    | TextDelta
+    | CodeStarted
+    | StepFinished
+    | AttemptFinished
+    | Evaluated
+    | Reflected
+    | Curated
+    | Retained
+    | Notice
+    | RunFinished
+)

@@ -1,0 +1,236 @@
+"""The seams: what each exchangeable part must offer. Contract suites in tests/contracts run against every implementation."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, runtime_checkable
+
+from agentfly.types import Attempt, Bullet, Case, Feedback, Limits, Message, Recalled, Reply, Task
+
+if TYPE_CHECKING:  # numpy takes 0.1 s to import and most callers only need the names
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Vector: TypeAlias = NDArray[np.float32]
+    Scores: TypeAlias = NDArray[np.float64]
+
+Risk = Literal["read", "write", "execute", "network"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallOptions:
+    """Parameters of one model call; None leaves the provider's default."""
+
+    temperature: float | None = None
+    max_tokens: int | None = None
+    seed: int | None = None
+    stop: tuple[str, ...] = ()
+    json_schema: Mapping[str, Any] | None = None
+    """Asks for a reply that is JSON of this schema, as strictly as the provider can."""
+    tools: tuple[Mapping[str, Any], ...] = ()
+    """OpenAI tool descriptions."""
+    timeout: float | None = None
+    """Seconds for the whole call, retries included."""
+
+
+@runtime_checkable
+class Model(Protocol):
+    """A chat model."""
+
+    @property
+    def name(self) -> str:
+        """Name as given on the command line, such as ``openai/gpt-5-mini`` or ``embedded``."""
+        ...
+
+    async def complete(
+        self,
+        messages: Sequence[Message],
+        options: CallOptions = CallOptions(),
+        on_text: Callable[[str], None] | None = None,
+    ) -> Reply:
+        """Answer a conversation.
+
+        Args:
+            messages: the conversation, system message first.
+            options: parameters of this call.
+            on_text: called with each piece of text as it arrives.
+
+        Raises:
+            ProviderError: the call failed after retries; carries the usage.
+            ModelUnavailableError: unknown model or refused key.
+        """
+        ...
+
+    async def aclose(self) -> None:
+        """Release what the model holds. May be called twice."""
+        ...
+
+
+@runtime_checkable
+class Embedder(Protocol):
+    """Turns texts into unit vectors."""
+
+    @property
+    def name(self) -> str:
+        """Identifies the vectors: two embedders with one name give the same vectors."""
+        ...
+
+    @property
+    def dimensions(self) -> int: ...
+
+    def embed(self, texts: Sequence[str]) -> Vector:
+        """Embed `n` texts into an array of shape (n, dimensions), float32, rows of unit length."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckFailure:
+    """A check that asks for another look at an answer."""
+
+    bullet_id: str
+    message: str
+
+
+CheckRunner: TypeAlias = Callable[[Task, str, Sequence[Any]], Awaitable[Sequence[CheckFailure]]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Brief:
+    """Everything that a generator may know about its task. `task` carries no reference."""
+
+    task: Task
+    workspace: Path
+    """Private folder of this attempt; holds copies of the task's files under their own names."""
+    cases: tuple[Recalled, ...] = ()
+    bullets: tuple[Bullet, ...] = ()
+    playbook: str = ""
+    """The bullets as text, rendered within the budget."""
+    limits: Limits = field(default_factory=Limits)
+    temperature: float = 0.0
+    seed: int | None = None
+
+
+@runtime_checkable
+class Generator(Protocol):
+    """A strategy for acting on a task."""
+
+    @property
+    def name(self) -> str: ...
+
+    async def attempt(self, brief: Brief, emit: Callable[[Any], None] = ...) -> Attempt:
+        """Work on a task until there is an answer or a limit is hit.
+
+        Mistakes of the model become observations. A spent limit or a failed provider ends the attempt with that
+        status and the best answer so far; nothing but `UserError`, cancellation and our own bugs is raised.
+
+        Args:
+            brief: the task and what was recalled for it.
+            emit: takes typed events (`agentfly.events`) as they happen.
+        """
+        ...
+
+
+@runtime_checkable
+class Scorer(Protocol):
+    """Gives feedback on an attempt."""
+
+    @property
+    def name(self) -> str: ...
+
+    async def score(self, task: Task, attempt: Attempt, workspace: Path) -> Feedback | None:
+        """Judge an attempt.
+
+        Returns:
+            Feedback, or None where this scorer has nothing to go by (no reference, say). A missing answer earns 0.
+        """
+        ...
+
+
+@runtime_checkable
+class Policy(Protocol):
+    """Chooses which candidates are shown."""
+
+    @property
+    def name(self) -> str: ...
+
+    def score(self, state: Vector, cases: Sequence[Case], vectors: Vector) -> Scores:
+        """Q(s, c) of each candidate.
+
+        Args:
+            state: embedding of the task, shape (d,).
+            cases: n candidates.
+            vectors: their embeddings, shape (n, d), rows of unit length.
+
+        Returns:
+            Array of shape (n,); higher is better.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trial:
+    """An attempt with its feedback and the playbook version it saw."""
+
+    attempt: Attempt
+    feedback: Feedback
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """A gate's decision on a delta, with what it rests on."""
+
+    accepted: bool
+    reason: str
+    trials: tuple[Trial, ...] = ()
+    """Attempts made to decide, for the record and for the case bank."""
+
+
+Retry: TypeAlias = Callable[[], Awaitable[Trial | None]]
+"""Makes a fresh attempt at the task at hand with the candidate playbook; None when it cannot be judged."""
+
+
+@runtime_checkable
+class Gate(Protocol):
+    """Decides whether a delta is kept."""
+
+    @property
+    def name(self) -> str: ...
+
+    async def decide(self, first: Trial, retry: Retry) -> Verdict:
+        """Judge a candidate playbook.
+
+        Args:
+            first: the attempt that the delta was learned from.
+            retry: another attempt at the same task with the candidate in force.
+        """
+        ...
+
+
+@runtime_checkable
+class Tool(Protocol):
+    """Something a generator can call."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def description(self) -> str: ...
+    @property
+    def schema(self) -> Mapping[str, Any]:
+        """JSON schema of the arguments, an object."""
+        ...
+
+    @property
+    def risk(self) -> Risk: ...
+
+    async def call(self, arguments: Mapping[str, Any]) -> Any:
+        """Run the tool.
+
+        Returns:
+            A JSON-able value or text.
+
+        Raises:
+            ToolError: wrong arguments or a refusal; the text goes to the model.
+        """
+        ...

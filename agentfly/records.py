@@ -1,0 +1,34 @@
+"""JSON in and out for the records of `agentfly.types`, checked by pydantic."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any, TypeVar
+
+from pydantic import TypeAdapter
+
+T = TypeVar("T")
+
+
+@cache
+def _adapter(kind: type[Any]) -> TypeAdapter[Any]:
+    return TypeAdapter(kind)
+
+
+def to_json(record: object) -> str:
+    """One line of JSON for a record, or a tuple of records."""
+    return _adapter(type(record)).dump_json(record).decode()
+
+
+def to_data(record: object) -> Any:
+    """The record as plain dicts, lists and scalars."""
+    return _adapter(type(record)).dump_python(record, mode="json")
+
+
+def from_json(kind: type[T], text: str | bytes) -> T:
+    """Read a record back.
+
+    Raises:
+        pydantic.ValidationError: the text is not JSON of that shape.
+    """
+    return _adapter(kind).validate_json(text)  # type: ignore[no-any-return]
