@@ -1,0 +1,170 @@
+"""The schema as an append-only list of migrations; the version is SQLite's ``user_version``.
+
+A migration that was released is never edited: what must change is a new entry at the end. JSON columns hold records
+written by `agentfly.records`; times are seconds since the epoch; vectors are little-endian float32.
+"""
+
+from __future__ import annotations
+
+APPLICATION_ID = 0x41464C59
+"""``AFLY`` in the file header: tells our database from any other SQLite file."""
+
+_V1: tuple[str, ...] = (
+    "CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
+    "INSERT INTO meta VALUES ('home_id', lower(hex(randomblob(16))))",
+    # --- runs -----------------------------------------------------------------------------------------------------
+    """CREATE TABLE runs (
+        seq INTEGER PRIMARY KEY AUTOINCREMENT,
+        id TEXT NOT NULL UNIQUE,
+        started REAL NOT NULL,
+        finished REAL,
+        status TEXT NOT NULL,           -- running, interrupted, or an AttemptStatus
+        owner TEXT NOT NULL DEFAULT '', -- process that runs it, to tell a killed run from a slow one
+        task_id TEXT NOT NULL,
+        question TEXT NOT NULL,
+        level TEXT,
+        answer TEXT,
+        reward REAL,
+        reason TEXT NOT NULL DEFAULT '',
+        model TEXT NOT NULL DEFAULT '',
+        strategy TEXT NOT NULL DEFAULT '',
+        sandbox TEXT NOT NULL DEFAULT '',
+        task TEXT NOT NULL,             -- Task
+        settings TEXT NOT NULL DEFAULT '{}',
+        feedback TEXT,                  -- Feedback
+        usage TEXT,                     -- Usage of the whole run, gates and reflection included
+        shown TEXT,                     -- {"cases": [...], "bullets": [...]}
+        learned TEXT                    -- Learned
+    )""",
+    "CREATE INDEX runs_by_task ON runs (task_id)",
+    """CREATE TABLE attempts (
+        run_id TEXT NOT NULL REFERENCES runs (id) ON DELETE CASCADE,
+        number INTEGER NOT NULL,        -- 0 is the answer to the user, later ones are a gate's trials
+        created REAL NOT NULL,
+        attempt TEXT NOT NULL,          -- Attempt without its steps
+        feedback TEXT,
+        PRIMARY KEY (run_id, number)
+    ) WITHOUT ROWID""",
+    """CREATE TABLE steps (
+        run_id TEXT NOT NULL,
+        attempt INTEGER NOT NULL,
+        idx INTEGER NOT NULL,
+        step TEXT NOT NULL,             -- Step
+        PRIMARY KEY (run_id, attempt, idx),
+        FOREIGN KEY (run_id, attempt) REFERENCES attempts (run_id, number) ON DELETE CASCADE
+    ) WITHOUT ROWID""",
+    # --- cases ----------------------------------------------------------------------------------------------------
+    """CREATE TABLE cases (
+        seq INTEGER PRIMARY KEY AUTOINCREMENT,
+        id TEXT NOT NULL UNIQUE,
+        rev INTEGER NOT NULL DEFAULT 0, -- set by trigger: rises with every change, so that an index can catch up
+        hash TEXT NOT NULL UNIQUE,      -- of question, solution, answer and task
+        status TEXT NOT NULL DEFAULT 'active' CHECK (status IN ('active', 'superseded', 'quarantined', 'pruned')),
+        superseded_by TEXT,
+        question TEXT NOT NULL,
+        solution TEXT NOT NULL,
+        answer TEXT,
+        reward REAL NOT NULL CHECK (reward BETWEEN 0 AND 1),
+        lesson TEXT NOT NULL,
+        task_id TEXT NOT NULL,
+        domain TEXT NOT NULL,
+        tags TEXT NOT NULL,             -- JSON list
+        provenance TEXT NOT NULL,       -- Provenance
+        shown INTEGER NOT NULL DEFAULT 0,
+        helped REAL NOT NULL DEFAULT 0,
+        created REAL NOT NULL,
+        updated REAL NOT NULL,
+        embedder TEXT NOT NULL,
+        embedding BLOB NOT NULL         -- of the question
+    )""",
+    "CREATE UNIQUE INDEX cases_by_rev ON cases (rev) WHERE rev > 0",
+    "CREATE INDEX cases_by_status ON cases (status, created)",
+    "CREATE INDEX cases_by_task ON cases (task_id)",
+    "CREATE INDEX cases_by_domain ON cases (domain)",
+    "CREATE TABLE case_revision (only INTEGER PRIMARY KEY CHECK (only = 1), value INTEGER NOT NULL)",
+    "INSERT INTO case_revision VALUES (1, 0)",
+    """CREATE TRIGGER cases_added AFTER INSERT ON cases BEGIN
+        UPDATE case_revision SET value = value + 1;
+        UPDATE cases SET rev = (SELECT value FROM case_revision) WHERE seq = NEW.seq;
+    END""",
+    # The counters are left out: they change with every run and no index holds them.
+    """CREATE TRIGGER cases_changed AFTER UPDATE OF
+        status, question, solution, answer, reward, lesson, task_id, domain, tags, embedder, embedding ON cases
+    BEGIN
+        UPDATE case_revision SET value = value + 1;
+        UPDATE cases SET rev = (SELECT value FROM case_revision) WHERE seq = NEW.seq;
+    END""",
+    """CREATE TRIGGER cases_are_kept BEFORE DELETE ON cases BEGIN
+        SELECT RAISE(ABORT, 'cases are never deleted: set the status');
+    END""",
+    # One row for each time that cases were recalled for a task or subtask, one interaction for each case shown.
+    """CREATE TABLE recalls (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        run_id TEXT NOT NULL,
+        task_id TEXT NOT NULL,
+        created REAL NOT NULL,
+        policy TEXT NOT NULL,
+        embedder TEXT NOT NULL,
+        state BLOB NOT NULL,            -- embedding of the task or subtask
+        candidates TEXT                 -- JSON list of the case ids that the policy chose from
+    )""",
+    "CREATE INDEX recalls_by_run ON recalls (run_id)",
+    """CREATE TABLE interactions (
+        recall_id INTEGER NOT NULL REFERENCES recalls (id) ON DELETE CASCADE,
+        rank INTEGER NOT NULL,
+        case_id TEXT NOT NULL REFERENCES cases (id),
+        similarity REAL NOT NULL,
+        score REAL NOT NULL,
+        propensity REAL NOT NULL,
+        reward REAL,                    -- NULL until the run is judged
+        PRIMARY KEY (recall_id, rank)
+    ) WITHOUT ROWID""",
+    "CREATE INDEX interactions_by_case ON interactions (case_id)",
+    """CREATE TABLE policy_state (
+        name TEXT NOT NULL,
+        version INTEGER NOT NULL,
+        created REAL NOT NULL,
+        state BLOB NOT NULL,
+        PRIMARY KEY (name, version)
+    )""",
+    # --- playbook -------------------------------------------------------------------------------------------------
+    """CREATE TABLE bullets (
+        id TEXT PRIMARY KEY,
+        position INTEGER NOT NULL,      -- order within the playbook
+        status TEXT NOT NULL DEFAULT 'active' CHECK (status IN ('active', 'retired', 'removed')),
+        section TEXT NOT NULL,
+        text TEXT NOT NULL,
+        kind TEXT NOT NULL DEFAULT 'strategy',
+        helpful INTEGER NOT NULL DEFAULT 0,
+        harmful INTEGER NOT NULL DEFAULT 0,
+        shown INTEGER NOT NULL DEFAULT 0,
+        runs TEXT NOT NULL DEFAULT '[]',
+        cases TEXT NOT NULL DEFAULT '[]',
+        version INTEGER NOT NULL DEFAULT 0,  -- that created it
+        changed INTEGER NOT NULL DEFAULT 0,  -- version of the last change
+        embedder TEXT,
+        embedding BLOB
+    )""",
+    "CREATE INDEX bullets_by_status ON bullets (status, position)",
+    "CREATE INDEX bullets_by_change ON bullets (changed)",
+    """CREATE TABLE playbook_versions (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        version INTEGER UNIQUE,         -- NULL for a delta that was dropped
+        parent INTEGER,                 -- version that the delta was proposed for
+        created REAL NOT NULL,
+        author TEXT NOT NULL,           -- run, human, import, rollback, refine
+        run_id TEXT,
+        accepted INTEGER NOT NULL CHECK (accepted IN (0, 1)),
+        reason TEXT NOT NULL DEFAULT '',
+        delta TEXT NOT NULL,            -- Delta
+        changes TEXT NOT NULL DEFAULT '[]',  -- JSON list of {"before": Bullet or null, "after": Bullet or null}
+        refusals TEXT NOT NULL DEFAULT '[]', -- JSON list of operations that were refused, with their reasons
+        evidence TEXT NOT NULL DEFAULT '{}',
+        CHECK ((version IS NULL) = (accepted = 0))
+    )""",
+)
+
+MIGRATIONS: tuple[tuple[str, ...], ...] = (_V1,)
+"""Migration n takes the schema from version n to n + 1."""
+
+SCHEMA_VERSION = len(MIGRATIONS)
