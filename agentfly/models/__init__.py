@@ -1,0 +1,1 @@
+"""Chat models behind `agentfly.protocols.Model`: providers, the embedded model, and fakes."""

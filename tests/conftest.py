@@ -1,0 +1,55 @@
+"""Fixtures for all tests: an isolated environment, a fake provider, and one embedded model for the whole session."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.util
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from support.fake_provider import FakeProvider
+
+from agentfly.models.choose import DEFAULTS
+from agentfly.models.embedded import EmbeddedModel
+from agentfly.models.weights import available_offline, cache_folder
+
+_MODEL_CACHE = cache_folder().parent  # before the environment is isolated
+_FOREIGN = {*DEFAULTS, "OPENAI_API_BASE", "OPENAI_BASE_URL", "OLLAMA_HOST", "OLLAMA_API_BASE", "HF_ENDPOINT"}
+
+
+@pytest.fixture(autouse=True)
+def isolated_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No settings, keys or home of the person who runs the tests; the model cache is kept, for its weights."""
+    for name in list(os.environ):
+        if name.startswith("AGENTFLY_") or name in _FOREIGN:
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("AGENTFLY_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("AGENTFLY_CACHE", str(_MODEL_CACHE))
+    # A person's Ollama must not be found: this port belongs to no one.
+    monkeypatch.setenv("OLLAMA_HOST", "127.0.0.1:9")
+
+
+@pytest.fixture
+def fake_provider() -> Iterator[FakeProvider]:
+    """An OpenAI-compatible server that does as it is told."""
+    with FakeProvider() as provider:
+        yield provider
+
+
+@pytest.fixture(scope="session")
+def embedded_model() -> Iterator[EmbeddedModel]:
+    """The real embedded model; its server starts once for all tests that use it."""
+    missing = None
+    if importlib.util.find_spec("xllamacpp") is None:
+        missing = "xllamacpp is not installed"
+    elif not available_offline():
+        missing = "the embedded model's weights are not on this machine"
+    if missing and os.environ.get("CI"):
+        pytest.fail(f"{missing}, and CI must not skip what needs it")
+    if missing:
+        pytest.skip(missing)
+    model = EmbeddedModel()
+    yield model
+    asyncio.run(model.aclose())
