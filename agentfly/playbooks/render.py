@@ -1,0 +1,142 @@
+"""The playbook as text: for a model, within a token budget; and for people, whole, as Markdown."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from itertools import groupby
+from typing import TYPE_CHECKING
+
+from agentfly.playbooks.sequence import Entry
+from agentfly.playbooks.tokens import estimate_tokens
+from agentfly.playbooks.utility import IN_PROMPT, bullet_line, bullet_tokens, heading_line, heading_tokens
+from agentfly.types import Bullet
+
+if TYPE_CHECKING:
+    from agentfly.playbooks.playbook import Playbook
+
+_MISSES = 32
+"""Bullets in a row that do not fit before the search for a smaller one ends."""
+_OUTLINED = 6
+"""Most sections that the outline names."""
+
+
+def render(playbook: Playbook, budget: int | None = None, *, ids: bool = True) -> str:
+    """The bullets that fit a prompt, section by section, one line each: ``[str-00001] text``.
+
+    A playbook that fits is rendered whole. Of a larger one the most useful bullets are taken, in their usual order,
+    and a last line outlines what was left out. Checks are never rendered: they run.
+
+    Args:
+        playbook: what to render.
+        budget: tokens that the text may have, as `estimate_tokens` counts them; None for no limit.
+        ids: whether bullets carry their ids, so that a model can cite them.
+
+    Returns:
+        The text, without a line end; empty when nothing fits.
+    """
+    return _text(chosen(playbook, budget), playbook, budget, ids)
+
+
+def chosen(playbook: Playbook, budget: int | None = None) -> tuple[Bullet, ...]:
+    """The bullets that `render` would show, in order."""
+    if budget is None or playbook.tokens <= budget:
+        return tuple(bullet for bullet in playbook.bullets if bullet.kind in IN_PROMPT)
+    picked = _pick(playbook, budget)
+    while picked and estimate_tokens(_text(_ordered(playbook, picked), playbook, None, True)) > budget:
+        picked.pop()
+    return _ordered(playbook, picked)
+
+
+def _pick(playbook: Playbook, budget: int) -> list[Bullet]:
+    """Greedily, the most useful first. The outline's room is set aside where the budget is not tiny."""
+    room = budget - estimate_tokens("\n\n" + _outline(playbook.sizes))
+    if room < budget // 2:
+        room = budget
+    picked, opened, misses = list[Bullet](), set[str](), 0
+    for bullet in playbook.ranked(best_first=True):
+        if bullet.kind not in IN_PROMPT:
+            continue
+        cost = bullet_tokens(bullet) + (0 if bullet.section in opened else heading_tokens(bullet.section))
+        if cost > room:
+            misses += 1
+            if misses == _MISSES:
+                break
+            continue
+        room, misses = room - cost, 0
+        picked.append(bullet)
+        opened.add(bullet.section)
+    return picked
+
+
+def _ordered(playbook: Playbook, bullets: Iterable[Bullet]) -> tuple[Bullet, ...]:
+    entries = (playbook.parts.index[bullet.id] for bullet in bullets)
+    return tuple(entry.bullet for entry in sorted(entries, key=lambda entry: entry.order))
+
+
+def _text(bullets: tuple[Bullet, ...], playbook: Playbook, budget: int | None, ids: bool) -> str:
+    parts = []
+    for section, members in groupby(bullets, key=lambda bullet: bullet.section):
+        parts.append("\n".join([heading_line(section), *(bullet_line(bullet, ids=ids) for bullet in members)]))
+    body = "\n\n".join(parts)
+    if not body or budget is None or playbook.tokens <= budget:
+        return body
+    left = Counter(bullet.section for bullet in playbook.bullets if bullet.kind in IN_PROMPT)
+    left.subtract(bullet.section for bullet in bullets)
+    outline = _outline(+left)
+    whole = f"{body}\n\n{outline}" if outline else body
+    return whole if estimate_tokens(whole) <= budget else body
+
+
+def _outline(left: Mapping[str, int]) -> str:
+    """What was left out, largest sections first."""
+    if not left:
+        return ""
+    largest = sorted(left.items(), key=lambda item: -item[1])
+    named = ", ".join(f"{section} {count}" for section, count in largest[:_OUTLINED])
+    more = ", …" if len(largest) > _OUTLINED else ""
+    return f"({sum(left.values())} more not shown: {named}{more})"
+
+
+def to_markdown(playbook: Playbook) -> str:
+    """The whole playbook as ``playbook.md``: every kind, with counts, for people.
+
+    Text is escaped where Markdown would take it for HTML, so that no bullet can hide what follows it.
+    """
+    sections, bullets = len(playbook.sections), len(playbook)
+    lines = [
+        f"<!-- version {playbook.version}; written by agentfly after each change, edits made here are lost -->",
+        "# Playbook",
+        "",
+        f"Version {playbook.version}: {_count(bullets, 'bullet')} in {_count(sections, 'section')}.",
+        "",
+    ]
+    parts, section = ["\n".join(lines)], ""
+    for block in playbook.blocks:
+        for name, text in block.memo("markdown", _markdown_runs):
+            if name != section:
+                section = name
+                parts.append(f"\n## {_escape(name)}\n\n")
+            parts.append(text)
+    return "".join(parts)
+
+
+def _markdown_runs(entries: tuple[Entry, ...]) -> list[tuple[str, str]]:
+    """The text of a block, cut where a section ends."""
+    runs = groupby(entries, key=lambda entry: entry.bullet.section)
+    return [(name, "".join(markdown_line(entry.bullet) for entry in members)) for name, members in runs]
+
+
+def markdown_line(bullet: Bullet) -> str:
+    """A bullet as an item of ``playbook.md``, line end included."""
+    kind = "" if bullet.kind == "strategy" else f"{bullet.kind}: "
+    counts = f" (+{bullet.helpful} -{bullet.harmful})" if bullet.helpful or bullet.harmful else ""
+    return f"- `{bullet.id}`{counts} {kind}{_escape(bullet.text)}".replace("\n", "\n    ") + "\n"
+
+
+def _escape(text: str) -> str:
+    return text.replace("&", "&amp;").replace("<", "&lt;") if "<" in text or "&" in text else text
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
