@@ -18,7 +18,7 @@ from agentfly.errors import ConfigError
 from agentfly.types import Limits
 
 PREFIX = "AGENTFLY_"
-_OWN_ENV = {"AGENTFLY_HOME"}  # read by `home_path`, not a setting of the home itself
+_OWN_ENV = {"AGENTFLY_HOME", "AGENTFLY_CACHE", "AGENTFLY_ANSWER"}  # of the machine or of a command, not settings
 
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 
@@ -102,6 +102,9 @@ class Settings(_Section):
     """Shell command that judges an attempt: exit status 0 is success."""
     feedback: Literal["reference", "environment"] = "reference"
     """What the reflector may see: the reference answer, or only that the answer was wrong."""
+    explore: int = Field(default=0, ge=0, le=16)
+    """Further attempts after a failure, to find a solution to learn from; they never change the answer given."""
+    explore_temperature: float = Field(default=0.8, ge=0.0, le=2.0)
     limits: LimitSettings = LimitSettings()
     recall: RecallSettings = RecallSettings()
     playbook: PlaybookSettings = PlaybookSettings()

@@ -1,21 +1,21 @@
 """Every error agentfly raises, named by who must act on it.
 
-    AgentflyError
-    ├── UserError                 the person must change something         exit 2
-    │   ├── ConfigError           a setting (says which key, from which layer)
-    │   ├── InputError            the question, a file, a dataset, an option
-    │   ├── HomeError             the home folder
-    │   │   ├── HomeTooNewError   written by a newer agentfly
-    │   │   └── HomeBusyError     another process holds a lock past the wait
-    │   ├── ModelUnavailableError no model, unknown model, refused key
-    │   │   └── WeightsError      embedded weights missing, damaged or no room for them
-    │   └── SandboxError          model-written code cannot be run here
-    ├── ProviderError             a model provider failed after retries     exit 1
-    │   └── ProviderTimeout       it did not answer within the time allowed
-    ├── ModelMistake              the model must act: becomes an observation
-    │   ├── ReplyError            its structured reply could not be used
-    │   └── ToolError             it called a tool wrongly, or the tool refused
-    └── LimitReached              a budget of the run is spent
+AgentflyError
+├── UserError                 the person must change something         exit 2
+│   ├── ConfigError           a setting (says which key, from which layer)
+│   ├── InputError            the question, a file, a dataset, an option
+│   ├── HomeError             the home folder
+│   │   ├── HomeTooNewError   written by a newer agentfly
+│   │   └── HomeBusyError     another process holds a lock past the wait
+│   ├── ModelUnavailableError no model, unknown model, refused key
+│   │   └── WeightsError      embedded weights missing, damaged or no room for them
+│   └── SandboxError          model-written code cannot be run here
+├── ProviderError             a model provider failed after retries     exit 1
+│   └── ProviderTimeout       it did not answer within the time allowed
+├── ModelMistake              the model must act: becomes an observation
+│   ├── ReplyError            its structured reply could not be used
+│   └── ToolError             it called a tool wrongly, or the tool refused
+└── LimitReached              a budget of the run is spent
 """
 
 from __future__ import annotations

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TypeAlias
 
-from agentfly.types import Attempt, Feedback, Learned, Recalled, Reflection, RunResult, Step, Task
+from agentfly.types import Attempt, Feedback, Recalled, Reflection, RunResult, Step, Task
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,7 +92,6 @@ class Notice:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunFinished:
     result: RunResult
-    learned: Learned = field(default_factory=Learned)
 
 
 Event: TypeAlias = (

@@ -1,0 +1,379 @@
+"""The agent: run a task, learn from it, go on where a killed run stopped."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import time
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
+
+from agentfly.composition import Composition, Given, named_settings
+from agentfly.config import home_path, resolve_settings
+from agentfly.errors import InputError
+from agentfly.events import Event, Notice, RunFinished, RunStarted
+from agentfly.nodes.state import State
+from agentfly.nodes.workspace import tidy
+from agentfly.playbooks.delta import Delta
+from agentfly.protocols import Model, Scorer, Tool, Trial
+from agentfly.types import Feedback, Learned, Recalled, RunResult, Task, Usage
+
+if TYPE_CHECKING:
+    from langgraph.graph.state import CompiledStateGraph
+
+    from agentfly.config import Settings
+    from agentfly.memory.bank import CaseBank
+    from agentfly.playbooks.ledger import PlaybookLedger
+    from agentfly.store.runs import RunRecord, RunStore
+
+T = TypeVar("T")
+ScorerLike = str | Scorer | Callable[..., Any]
+OnEvent = Callable[[Event], None]
+
+
+class Agent:
+    """An agent that learns.
+
+    Args:
+        model: a name such as ``openai/gpt-5-mini``, ``embedded`` or ``auto``, or an object that implements `Model`.
+        home: folder that holds what it has learned; see `agentfly.config.home_path` for the default.
+        tools: Python functions or `Tool` objects that the model's code may call.
+        scorer: gives feedback: a scorer's name, a `Scorer`, or a function; see `agentfly.scorers.FunctionScorer`.
+        strategy: how it acts: ``codeact``, or ``auto``.
+        policy: which recalled cases are shown: ``similarity``.
+        gate: which deltas are kept: ``always``, ``fix``, or ``auto``.
+        settings: any other setting of `agentfly.config.Settings`, by dotted key: ``{"limits.steps": 10}``.
+        notify: takes notices (fallbacks, progress of downloads); may be called from another thread.
+
+    Raises:
+        ConfigError: a setting is wrong.
+        HomeError: the home cannot be used.
+    """
+
+    def __init__(
+        self,
+        *,
+        model: str | Model | None = None,
+        home: str | Path | None = None,
+        tools: Sequence[Callable[..., Any] | Tool] = (),
+        scorer: ScorerLike | None = None,
+        strategy: str | None = None,
+        policy: str | None = None,
+        gate: str | None = None,
+        settings: Mapping[str, Any] | None = None,
+        notify: Callable[[Notice], None] | None = None,
+    ) -> None:
+        self.home = home_path(home)
+        arguments = named_settings(settings, model=model, scorer=scorer, strategy=strategy, policy=policy, gate=gate)
+        resolved, self.origins = resolve_settings(self.home, arguments)
+        given = Given(
+            model=None if isinstance(model, str) else model,
+            scorer=None if isinstance(scorer, str) else scorer,
+            tools=tools,
+            notify=notify or (lambda notice: None),
+        )
+        self._made = Composition(self.home, resolved, given)
+
+    @property
+    def settings(self) -> Settings:
+        """The settings in force."""
+        return self._made.settings
+
+    @property
+    def bank(self) -> CaseBank:
+        """The case memory."""
+        return self._made.bank
+
+    @property
+    def playbook(self) -> PlaybookLedger:
+        """The playbook with its history."""
+        return self._made.playbook
+
+    @property
+    def runs(self) -> RunStore:
+        """The record of all runs."""
+        return self._made.runs
+
+    @property
+    def graph(self) -> CompiledStateGraph[Any, Any, Any, Any]:
+        """The compiled LangGraph graph, to embed or to inspect."""
+        return self._made.graph
+
+    @property
+    def strategy(self) -> str:
+        """The strategy in force."""
+        return self._made.strategy
+
+    @property
+    def model_name(self) -> str:
+        """The generator's model."""
+        return self._made.model_choice[0]
+
+    @property
+    def model_why(self) -> str:
+        """Why that model was taken."""
+        return self._made.model_choice[1]
+
+    def run(
+        self,
+        question: str | Task,
+        *,
+        files: Sequence[str | Path] = (),
+        reference: str | None = None,
+        learn: bool | None = None,
+        exclude_self: bool = False,
+        on_event: OnEvent | None = None,
+    ) -> RunResult:
+        """Work on a task, and learn from it where there is feedback.
+
+        Args:
+            question: what to do, or a whole `Task`.
+            files: attachments, copied into the attempt's private workspace.
+            reference: the right answer where it is known; scored against, never shown to the generator.
+            learn: False leaves the home as it is; None learns whenever there is feedback.
+            exclude_self: keep out cases of this very task, as evaluation demands.
+            on_event: called with each typed event as it happens.
+
+        Raises:
+            UserError: bad input, no usable model, an unusable home.
+        """
+        options = {"files": files, "reference": reference, "learn": learn, "exclude_self": exclude_self}
+        return _wait(self.arun(question, on_event=on_event, **options))
+
+    async def arun(self, question: str | Task, *, on_event: OnEvent | None = None, **options: Any) -> RunResult:
+        """`run` for asynchronous callers; many may be awaited at once."""
+        return await _last(self.astream(question, **options), on_event)
+
+    async def astream(
+        self,
+        question: str | Task,
+        *,
+        files: Sequence[str | Path] = (),
+        reference: str | None = None,
+        learn: bool | None = None,
+        exclude_self: bool = False,
+    ) -> AsyncIterator[Event]:
+        """Work on a task and yield each typed event; the last one is `RunFinished`."""
+        task = as_task(question, files, reference)
+        run_id, hidden = new_run_id(), task.without_reference()
+        model = self.model_name
+        self.runs.start(run_id, task, model, self.strategy, self.settings)
+        yield RunStarted(run_id=run_id, task=hidden, model=model, strategy=self.strategy)
+        first: State = {
+            "run_id": run_id,
+            "task": hidden,
+            "learn": learn is not False,
+            "exclude_self": exclude_self,
+            "usage": Usage(),
+        }
+        async for event in self._drive(run_id, task, first):
+            yield event
+
+    def resume(self, run_id: str, *, on_event: OnEvent | None = None) -> RunResult:
+        """Go on with a run that was killed or interrupted, after its last finished node.
+
+        Raises:
+            InputError: no such run, or it has nothing left to do.
+        """
+        return _wait(self.aresume(run_id, on_event=on_event))
+
+    async def aresume(self, run_id: str, *, on_event: OnEvent | None = None) -> RunResult:
+        """`resume` for asynchronous callers."""
+        record = self.runs.show(run_id)
+        if not (await self.graph.aget_state(_thread(record.id))).next:
+            raise InputError(f"run {record.id} has nothing left to do: start it again with `agentfly run`")
+        self.runs.reopen(record.id)
+        return await _last(self._drive(record.id, record.task, None), on_event)
+
+    async def _drive(self, run_id: str, task: Task, first: State | None) -> AsyncIterator[Event]:
+        """Run the graph from `first`, or from its checkpoint where that is None, and close the record."""
+        made = self._made
+        made.remember_reference(run_id, task.reference)
+        try:
+            async for event in self._events(first, run_id):
+                yield event
+            state = await self._state(run_id)
+            result = as_result(task, state)
+            self.runs.finish(run_id, result)
+            for number, trial in enumerate(state.get("trials", ())[1:], start=1):
+                self.runs.add_attempt(run_id, number, trial.attempt, trial.feedback)
+            await made.checkpointer.adelete_thread(run_id)
+        except BaseException as error:
+            self.runs.fail(run_id, str(error) if isinstance(error, Exception) else "interrupted by the user")
+            raise
+        finally:
+            made.forget_reference(run_id)
+            tidy(self._made.home.artifacts, run_id, task)
+        yield RunFinished(result=result)
+
+    async def _events(self, first: State | None, thread: str) -> AsyncIterator[Event]:
+        config = _thread(thread)
+        async for event in self.graph.astream(first, config, stream_mode="custom", durability="sync"):
+            yield cast(Event, event)
+
+    async def _state(self, thread: str) -> State:
+        return cast(State, (await self.graph.aget_state(_thread(thread))).values)
+
+    def learn(self, result: RunResult | str, feedback: Feedback, *, on_event: OnEvent | None = None) -> Learned:
+        """Learn from feedback that came after the run: reflect, curate, retain.
+
+        Args:
+            result: what `run` returned, or the id of a recorded run.
+            feedback: the reward and, in words, why.
+            on_event: called with each typed event as it happens.
+
+        Raises:
+            InputError: no such run, or one that never got to an attempt.
+        """
+        return _wait(self.alearn(result, feedback, on_event=on_event))
+
+    async def alearn(self, result: RunResult | str, feedback: Feedback, *, on_event: OnEvent | None = None) -> Learned:
+        """`learn` for asynchronous callers."""
+        record = self.runs.show(result if isinstance(result, str) else result.run_id)
+        if not record.attempts:
+            raise InputError(f"run {record.id} has no attempt to learn from")
+        thread = f"{record.id}:{secrets.token_hex(4)}"
+        try:
+            async for event in self._events(self._judged(record, feedback), thread):
+                if on_event is not None:
+                    on_event(event)
+            learned = (await self._state(thread)).get("learned", Learned())
+        finally:
+            await self._made.checkpointer.adelete_thread(thread)
+            tidy(self._made.home.artifacts, record.id, record.task)
+        self.runs.set_feedback(record.id, feedback, learned)
+        return learned
+
+    def _judged(self, record: RunRecord, feedback: Feedback) -> State:
+        """The state in which the graph enters at reflect."""
+        book, shown = self.playbook.current(), set(record.shown_bullets)
+        cases = (self.bank.get(case) for case in record.shown_cases)
+        return {
+            "run_id": record.id,
+            "task": record.task.without_reference(),
+            "learn": True,
+            "recalled": tuple(Recalled(case=case, similarity=0.0, score=0.0) for case in cases),
+            "bullets": tuple(bullet for bullet in book if bullet.id in shown),
+            "playbook": book.render(budget=self.settings.playbook.tokens),
+            "trials": (Trial(attempt=record.attempts[0], feedback=feedback),),
+            "usage": Usage(),
+        }
+
+    def teach(self, text: str, section: str = "strategies") -> Learned:
+        """Put a person's rule straight into the playbook.
+
+        Raises:
+            InputError: the rule cannot be a bullet; says why.
+        """
+        add = {"op": "add", "section": section, "text": text}
+        delta = Delta.model_validate({"reason": "taught by a person", "operations": [add]})
+        refused = self.playbook.current().refusals(delta)
+        if refused:
+            raise InputError(f"this cannot be taught: {refused[0].reason}")
+        done = self.playbook.commit(delta, author="human")
+        return Learned(delta=done.version, accepted=True, reason=delta.reason)
+
+    async def aclose(self) -> None:
+        """Release models, the index and the database. May be called twice."""
+        await self._made.aclose()
+
+    def close(self) -> None:
+        """`aclose` for synchronous callers."""
+        _wait(self.aclose())
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        self.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+
+def as_task(question: str | Task, files: Sequence[str | Path] = (), reference: str | None = None) -> Task:
+    """A checked task from what a caller gave.
+
+    Raises:
+        InputError: empty question, or a file that is missing, no file, unreadable, or named as another one is.
+    """
+    if isinstance(question, Task):
+        task = question
+    else:
+        task = Task(question, files=tuple(map(Path, files)), reference=reference)
+    if not task.question.strip():
+        raise InputError("the question is empty")
+    names: set[str] = set()
+    for file in task.files:
+        if not file.exists():
+            raise InputError(f"there is no file {file}")
+        if not file.is_file():
+            raise InputError(f"{file} is not a file")
+        try:
+            file.open("rb").close()
+        except OSError as error:
+            raise InputError(f"cannot read the file {file}: {error.strerror}") from None
+        if file.name in names:
+            raise InputError(f"two attached files are named {file.name!r}: rename one of them")
+        names.add(file.name)
+    return task
+
+
+def as_result(task: Task, state: State) -> RunResult:
+    """What a run came to: the answer is its first attempt's, whatever was tried afterwards to learn from."""
+    trials = state.get("trials", ())
+    attempt = trials[0].attempt if trials else state["attempt"]
+    feedback = trials[0].feedback if trials else None
+    return RunResult(
+        run_id=state["run_id"],
+        status=attempt.status,
+        answer=attempt.answer,
+        reward=feedback.reward if feedback else None,
+        steps=len(attempt.steps),
+        usage=state["usage"],
+        recalled=tuple(recalled.case.id for recalled in state.get("recalled", ())),
+        bullets=tuple(bullet.id for bullet in state.get("bullets", ())),
+        learned=state.get("learned", Learned()),
+        task=task,
+        attempt=attempt,
+        feedback=feedback,
+    )
+
+
+def new_run_id() -> str:
+    """A run id that sorts by time."""
+    return f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(3)}"
+
+
+def _thread(name: str) -> Any:
+    return {"configurable": {"thread_id": name}}
+
+
+async def _last(events: AsyncIterator[Event], on_event: OnEvent | None) -> RunResult:
+    """Pass events on and return the result that the last one carries."""
+    result: RunResult | None = None
+    async for event in events:
+        if on_event is not None:
+            on_event(event)
+        if isinstance(event, RunFinished):
+            result = event.result
+    assert result is not None  # a stream ends with RunFinished or raises
+    return result
+
+
+def _wait(work: Coroutine[Any, Any, T]) -> T:
+    """Wait for a coroutine; also from inside a running event loop (a notebook), then in a thread of its own."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(work)
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(asyncio.run, work).result()

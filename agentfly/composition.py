@@ -1,0 +1,162 @@
+"""Joins concrete classes into the parts of an agent: the one place, with `agentfly.agent`, that names them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from agentfly.config import Settings
+from agentfly.events import Notice
+from agentfly.memory.bank import CaseBank
+from agentfly.nodes.state import Parts
+from agentfly.playbooks.ledger import PlaybookLedger
+from agentfly.protocols import Generator, Model, Scorer, Tool
+from agentfly.store.home import Home
+from agentfly.store.runs import RunStore
+from agentfly.types import Attempt, Feedback, Task
+
+if TYPE_CHECKING:
+    from langgraph.graph.state import CompiledStateGraph
+
+    from agentfly.checkpoints import Checkpointer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Given:
+    """Parts that the caller brings as objects."""
+
+    model: Model | None = None
+    scorer: Scorer | Callable[..., Any] | None = None
+    tools: Sequence[Callable[..., Any] | Tool] = ()
+    notify: Callable[[Notice], None] = field(default=lambda notice: None)
+
+
+class Composition:
+    """Everything that one agent is made of; each part is made when it is first needed.
+
+    Args:
+        home: folder of the home; made if it does not exist.
+        settings: which parts to take.
+        given: parts that the caller brings.
+    """
+
+    def __init__(self, home: Path, settings: Settings, given: Given) -> None:
+        self.settings = settings
+        self.given = given
+        self.home = Home.open(home)
+        self.bank = CaseBank(self.home)
+        self.playbook = PlaybookLedger(self.home.db, self.home.playbook, budget=settings.playbook.tokens)
+        self.runs = RunStore(self.home.db)
+        self._models: dict[str, Model] = {}
+        self._references: dict[str, str | None] = {}
+
+    @property
+    def strategy(self) -> str:
+        """The strategy in force; ``auto`` is ``codeact``, which every model can follow."""
+        return "codeact" if self.settings.strategy == "auto" else self.settings.strategy
+
+    @cached_property
+    def model_choice(self) -> tuple[str, str]:
+        """The generator's model and why it was taken."""
+        if self.given.model is not None:
+            return self.given.model.name, "given as an object"
+        from agentfly.models.choose import choose_model
+
+        choice = choose_model(self.settings)
+        return choice.name, choice.why
+
+    @cached_property
+    def graph(self) -> CompiledStateGraph[Any, Any, Any, Any]:
+        """The loop, compiled."""
+        from agentfly.graph import build
+
+        return build(self.parts, self.checkpointer)
+
+    @cached_property
+    def checkpointer(self) -> Checkpointer:
+        from agentfly.checkpoints import Checkpointer
+
+        return Checkpointer(self.home.db.path)
+
+    @cached_property
+    def parts(self) -> Parts:
+        """What the nodes work with."""
+        from agentfly.gates import gate_for
+
+        roles = self.settings.models
+        return Parts(
+            memory=self.bank,
+            playbook=self.playbook,
+            generator=self._generator(),
+            reflector=self._model(roles.reflector),
+            curator=self._model(roles.curator),
+            judge=self._judge,
+            gate=lambda feedback: gate_for(self.settings.gate, feedback),
+            reference=lambda run_id: self._reference(run_id) if self.settings.feedback == "reference" else None,
+            workspaces=self.home.artifacts,
+            settings=self.settings,
+        )
+
+    def remember_reference(self, run_id: str, reference: str | None) -> None:
+        """Keep the reference of a run at hand for its judge, outside of the graph's state."""
+        self._references[run_id] = reference
+
+    def forget_reference(self, run_id: str) -> None:
+        """The run is over."""
+        self._references.pop(run_id, None)
+
+    async def aclose(self) -> None:
+        """Release models, the index and the database. May be called twice."""
+        models, self._models = self._models, {}
+        for model in models.values():
+            await model.aclose()
+        if "checkpointer" in self.__dict__:
+            self.checkpointer.close()
+        self.bank.close()
+        self.home.close()
+
+    def _generator(self) -> Generator:
+        from agentfly.generators.codeact import CodeActGenerator
+        from agentfly.tools.python import PythonSandbox
+        from agentfly.tools.toolbox import as_tool
+
+        tools = [as_tool(tool) for tool in self.given.tools]
+        sandbox = PythonSandbox(memory_mb=self.settings.code_memory_mb, tools=tools)
+        return CodeActGenerator(self._model(), sandbox, code_seconds=self.settings.code_seconds)
+
+    def _model(self, name: str | None = None) -> Model:
+        """The model of that name, by default the generator's; opened once, so that roles share it."""
+        if name is None and self.given.model is not None:
+            return self.given.model
+        from agentfly.models.choose import open_model
+
+        name = name or self.model_choice[0]
+        if name not in self._models:
+            self._models[name] = open_model(name, self.settings, self.given.notify)
+        return self._models[name]
+
+    @cached_property
+    def _scorer(self) -> Scorer:
+        from agentfly.scorers import as_scorer, scorer_named
+
+        if self.given.scorer is not None:
+            return as_scorer(self.given.scorer)
+        return scorer_named(self.settings.scorer, command=self.settings.command)
+
+    async def _judge(self, run_id: str, task: Task, attempt: Attempt, workspace: Path) -> Feedback | None:
+        if attempt.status == "error":  # the provider's failure says nothing about the attempt
+            return None
+        return await self._scorer.score(replace(task, reference=self._reference(run_id)), attempt, workspace)
+
+    def _reference(self, run_id: str) -> str | None:
+        if run_id in self._references:
+            return self._references[run_id]
+        return self.runs.show(run_id).task.reference  # feedback that comes after the run
+
+
+def named_settings(settings: Mapping[str, Any] | None, **named: object) -> dict[str, Any]:
+    """Dotted settings together with those that have an argument of their own, which win; objects are no settings."""
+    return {**(settings or {}), **{key: value for key, value in named.items() if isinstance(value, str)}}

@@ -1,0 +1,15 @@
+"""Keep every valid delta: plain ACE (arXiv 2510.04618)."""
+
+from __future__ import annotations
+
+from agentfly.protocols import Retry, Trial, Verdict
+
+
+class Always:
+    """Keeps the delta without a test."""
+
+    name = "always"
+
+    async def decide(self, first: Trial, retry: Retry) -> Verdict:
+        """Accept; makes no attempt."""
+        return Verdict(accepted=True, reason=f"kept without a test (feedback: {first.feedback.source})")

@@ -1,0 +1,126 @@
+"""Curate: turn the insight into a small delta (ACE's curator) and let the gate decide whether it is kept."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from agentfly.errors import AgentflyError, ProviderError, ReplyError
+from agentfly.events import AttemptFinished, Curated
+from agentfly.nodes.generate import attempt_task
+from agentfly.nodes.recall import shown_bullets
+from agentfly.nodes.state import Emit, Parts, State
+from agentfly.nodes.workspace import location
+from agentfly.playbooks.delta import Delta
+from agentfly.playbooks.playbook import Playbook
+from agentfly.prompts import render
+from agentfly.protocols import CallOptions, Trial, Verdict
+from agentfly.structured import ask
+from agentfly.types import Learned, Message, Reflection, Usage
+
+
+async def curate(state: State, parts: Parts, emit: Emit) -> State:
+    reflection = state.get("reflection")
+    if reflection is None:
+        return {"learned": Learned()}
+    tags = _tag_operations(reflection, {bullet.id for bullet in state.get("bullets", ())})
+    if not reflection.insight:
+        return {"learned": _commit(state, parts, emit, Delta.model_validate({"operations": tags}))} if tags else {}
+    try:
+        proposed, usage = await propose(state, parts, reflection)
+    except AgentflyError as error:  # a useless reply costs nothing but its call
+        emit(Curated(accepted=False, reason=str(error)))
+        spent = error.usage if isinstance(error, ProviderError | ReplyError) else Usage()
+        return {"learned": Learned(reason=str(error)), "usage": spent}
+    return await judge(state, parts, emit, proposed, tags, usage)
+
+
+async def propose(state: State, parts: Parts, reflection: Reflection) -> tuple[Delta, Usage]:
+    """Ask the curator for a delta."""
+    prompt = render(
+        "curate_task",
+        playbook=parts.playbook.current().render(budget=parts.settings.playbook.tokens),
+        diagnosis=reflection.diagnosis,
+        insight=reflection.insight,
+    )
+    messages = (Message("system", render("curate")), Message("user", prompt))
+    return await ask(parts.curator, messages, Delta, CallOptions(temperature=0.0, max_tokens=300))
+
+
+async def judge(
+    state: State, parts: Parts, emit: Emit, proposed: Delta, tags: list[dict[str, Any]], usage: Usage
+) -> State:
+    """Let the gate decide on the proposal; tags rest on the attempt itself and are kept either way."""
+    first = state["trials"][0]
+    current = parts.playbook.current()
+    candidate = current.apply(proposed, run=state["run_id"])
+    if candidate.bullets == current.bullets:
+        refused = "; ".join(refusal.reason for refusal in current.refusals(proposed))
+        emit(Curated(accepted=False, reason=refused or "nothing to change"))
+        learned = _commit(state, parts, emit, Delta.model_validate({"operations": tags})) if tags else Learned()
+        return {"learned": learned, "usage": usage}
+
+    tried: list[Trial] = []
+
+    async def retry() -> Trial | None:
+        trial = await _attempt_with(state, parts, emit, candidate, number=len(state["trials"]) + len(tried))
+        tried.extend([trial] if trial else [])
+        return trial
+
+    verdict = await parts.gate(first.feedback).decide(first, retry)
+    spent = sum((trial.attempt.usage for trial in tried), usage)
+    trials = (*state["trials"], *tried)
+    if verdict.accepted:
+        delta = Delta.model_validate(
+            {"reason": proposed.reason, "operations": [*(op.model_dump() for op in proposed.operations), *tags]}
+        )
+        return {"learned": _commit(state, parts, emit, delta, verdict), "trials": trials, "usage": spent}
+    parts.playbook.drop(proposed, run=state["run_id"], reason=verdict.reason, evidence=_evidence(first, verdict))
+    emit(Curated(accepted=False, reason=verdict.reason, changes=describe(proposed)))
+    if tags:
+        _commit(state, parts, emit, Delta.model_validate({"operations": tags}))
+    return {"learned": Learned(accepted=False, reason=verdict.reason), "trials": trials, "usage": spent}
+
+
+async def _attempt_with(state: State, parts: Parts, emit: Emit, candidate: Playbook, *, number: int) -> Trial | None:
+    """A fresh attempt at the same task that sees the candidate playbook, under the same conditions otherwise."""
+    text, bullets = shown_bullets(candidate, parts.settings.playbook.tokens)
+    seen: State = {**state, "playbook": text, "bullets": bullets}
+    attempt = await attempt_task(seen, parts, emit, number=number, explore=False)
+    emit(AttemptFinished(attempt=attempt, retry=True))
+    workspace = location(parts.workspaces, state["run_id"], number)
+    feedback = await parts.judge(state["run_id"], state["task"], attempt, workspace)
+    return Trial(attempt=attempt, feedback=feedback) if feedback else None
+
+
+def _commit(state: State, parts: Parts, emit: Emit, delta: Delta, verdict: Verdict | None = None) -> Learned:
+    first = state["trials"][0]
+    reason = verdict.reason if verdict else "credit from the attempt"
+    done = parts.playbook.commit(
+        delta, author="run", run=state["run_id"], reason=reason, evidence=_evidence(first, verdict)
+    )
+    emit(Curated(accepted=True, reason=reason, changes=describe(delta), version=done.version))
+    return Learned(delta=done.version, accepted=True, reason=reason)
+
+
+def _evidence(first: Trial, verdict: Verdict | None) -> dict[str, Any]:
+    """What a delta rests on, kept with it in the history."""
+    return {
+        "before": first.feedback.reward,
+        "source": first.feedback.source,
+        "after": [trial.feedback.reward for trial in verdict.trials] if verdict else [],
+    }
+
+
+def _tag_operations(reflection: Reflection, bullets: set[str]) -> list[dict[str, Any]]:
+    return [{"op": "tag", "id": name, "tag": tag} for name, tag in reflection.tags.items() if name in bullets]
+
+
+def describe(delta: Delta) -> tuple[str, ...]:
+    """One line for each operation, for people."""
+    return tuple(_line(operation.model_dump()) for operation in delta.operations)
+
+
+def _line(operation: Mapping[str, Any]) -> str:
+    target = operation.get("id") or ", ".join(operation.get("ids") or ()) or operation.get("section") or ""
+    return f"{operation['op']} {target}: {operation.get('text') or operation.get('tag') or ''}".rstrip(": ")

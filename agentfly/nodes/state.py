@@ -1,0 +1,96 @@
+"""What flows through the graph, and what the nodes work with."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Protocol, TypedDict
+
+from agentfly.config import Settings
+from agentfly.events import Event
+from agentfly.playbooks.delta import Delta
+from agentfly.playbooks.playbook import Playbook
+from agentfly.protocols import Gate, Generator, Model, Trial
+from agentfly.types import Attempt, Bullet, Case, Feedback, Learned, Recalled, Reflection, Task, Usage
+
+Emit = Callable[[Event], None]
+
+
+def _sum(total: Usage, more: Usage) -> Usage:
+    return total + more
+
+
+class State(TypedDict, total=False):
+    """State of one run. The reference answer is never in it: `Parts.judge` and `Parts.reference` look it up by run id."""
+
+    run_id: str
+    task: Task
+    learn: bool
+    exclude_self: bool
+    """Whether cases of this very task are kept out, as evaluation demands."""
+    recalled: tuple[Recalled, ...]
+    bullets: tuple[Bullet, ...]
+    playbook: str
+    """The shown bullets as text."""
+    attempt: Attempt
+    """The latest attempt, not yet judged."""
+    trials: tuple[Trial, ...]
+    """Judged attempts. The first is the answer that the user gets; later ones explore, to learn from."""
+    reflection: Reflection | None
+    learned: Learned
+    usage: Annotated[Usage, _sum]
+    """All model calls of the run; nodes return what they added."""
+
+
+class Memory(Protocol):
+    """What the nodes need of a case bank."""
+
+    def recall(
+        self,
+        text: str,
+        k: int = ...,
+        exclude_task: str | None = ...,
+        *,
+        floor: float | None = ...,
+        failures: float | None = ...,
+        tokens: int | None = ...,
+        candidates: int = ...,
+    ) -> Sequence[Recalled]: ...
+    def add(self, case: Case) -> Case: ...
+    def record_shown(self, run: str, task: str, text: str, recalled: Sequence[Recalled]) -> None: ...
+    def record_outcome(self, run: str, reward: float) -> object: ...
+
+
+class Book(Protocol):
+    """What the nodes need of a playbook's ledger."""
+
+    def current(self) -> Playbook: ...
+    def shown(self, ids: Iterable[str]) -> None: ...
+    def commit(
+        self, delta: Delta, *, author: str, run: str | None = ..., reason: str = ..., evidence: Any = ...
+    ) -> Any: ...
+    def drop(self, delta: Delta, *, run: str | None = ..., reason: str = ..., evidence: Any = ...) -> Any: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """The exchangeable parts that an agent was composed of."""
+
+    memory: Memory
+    playbook: Book
+    generator: Generator
+    reflector: Model
+    curator: Model
+    judge: Callable[[str, Task, Attempt, Path], Awaitable[Feedback | None]]
+    """(run id, task, attempt, workspace) -> feedback; None where there is nothing to go by."""
+    gate: Callable[[Feedback], Gate]
+    """The gate for deltas that were learned from this feedback."""
+    reference: Callable[[str], str | None]
+    """The reference of a run as far as the reflector may see it: None unless the user allows it."""
+    workspaces: Path
+    """Folder under which each attempt gets a folder of its own."""
+    settings: Settings
+
+
+Node = Callable[[State, Parts, Emit], Awaitable[State]]
