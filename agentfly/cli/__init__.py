@@ -1,0 +1,1 @@
+"""The command line: a thin shell over `agentfly.agent` and the records in the home."""

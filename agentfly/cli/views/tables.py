@@ -1,0 +1,143 @@
+"""Tables and cards of what a home holds."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from rich import box
+from rich.console import Console, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from agentfly.cli.text import plain
+from agentfly.cli.views import blocks
+from agentfly.cli.views.console import ROW_WIDTH, given_width, text
+from agentfly.types import Case, Recalled
+
+if TYPE_CHECKING:
+    from agentfly.playbooks.playbook import Playbook
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column of a table.
+
+    Args:
+        title: its head.
+        wide: least console width at which it is shown; less important columns give way first.
+        flexible: whether it takes what room is left, and is cut with an ellipsis.
+        right: whether it is aligned to the right.
+    """
+
+    title: str
+    wide: int = 0
+    flexible: bool = False
+    right: bool = False
+
+
+def draw(console: Console, columns: Sequence[Column], rows: Sequence[Sequence[Text | str]]) -> None:
+    """Print a table that fits the console."""
+    if not console.is_terminal and given_width() is None:
+        console.width = ROW_WIDTH
+    shown = [number for number, column in enumerate(columns) if console.width >= column.wide]
+    table = Table(box=box.SIMPLE_HEAD, header_style="bold", pad_edge=False, show_edge=False, expand=False)
+    for number in shown:
+        column = columns[number]
+        table.add_column(
+            column.title,
+            no_wrap=True,
+            overflow="ellipsis",
+            justify="right" if column.right else "left",
+            ratio=1 if column.flexible and console.is_terminal else None,
+            min_width=12 if column.flexible else None,
+        )
+    table.expand = console.is_terminal and any(columns[number].flexible for number in shown)
+    for row in rows:
+        table.add_row(*(_cell(row[number]) for number in shown))
+    console.print(table)
+
+
+def _cell(value: Text | str) -> Text:
+    return value if isinstance(value, Text) else text(value)
+
+
+def card(console: Console, pairs: Sequence[tuple[str, RenderableType | str | None]]) -> None:
+    """Print names and values, one pair a line; pairs without a value are left out."""
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column(no_wrap=True, style="dim")
+    grid.add_column()
+    for name, value in pairs:
+        if value is not None and value != "":
+            grid.add_row(name, text(value) if isinstance(value, str) else value)
+    console.print(grid)
+
+
+def when(moment: float | None) -> str:
+    """A time of day for people, in local time."""
+    if not moment:
+        return "-"
+    then = time.localtime(moment)
+    now = time.localtime()
+    return time.strftime("%H:%M" if then[:3] == now[:3] else "%Y-%m-%d %H:%M", then)
+
+
+def case(console: Console, item: Case) -> None:
+    """One case in full."""
+    source = item.provenance
+    card(
+        console,
+        [
+            ("case", item.id),
+            ("question", item.question),
+            ("answer", item.answer),
+            ("reward", blocks.outcome(item.reward).append(f" {item.reward:.2f}")),
+            ("lesson", item.lesson),
+            ("status", item.status if item.status != "active" else None),
+            ("shown", f"{item.shown} times" + (f", mean reward {item.helped / item.shown:.2f}" if item.shown else "")),
+            ("made", when(item.created)),
+            ("from", " · ".join(filter(None, [source.run and f"run {source.run}", source.model, source.strategy]))),
+            ("untrusted", "yes: content from outside was read on the way" if source.untrusted else None),
+        ],
+    )
+    if item.solution.strip():
+        console.print(blocks.code(item.solution, "solution"))
+
+
+def found(console: Console, items: Sequence[Recalled]) -> None:
+    """Search results."""
+    columns = (
+        Column("similarity", right=True),
+        Column(""),
+        Column("case"),
+        Column("question", flexible=True),
+        Column("answer", 90),
+    )
+    rows = [
+        (f"{item.similarity:.2f}", blocks.outcome(item.case.reward), item.case.id, short(item.case.question, 200),
+         short(item.case.answer, 24))
+        for item in items
+    ]  # fmt: skip
+    draw(console, columns, rows)
+
+
+def short(value: str | None, width: int) -> str:
+    """A cell's text."""
+    from agentfly.cli.text import shorten
+
+    return shorten(value, width) if value else "-"
+
+
+def playbook(book: Playbook) -> Iterator[RenderableType]:
+    """The bullets, section by section."""
+    head = (
+        f"playbook version {book.version} · {len(book)} bullet{'' if len(book) == 1 else 's'} · {book.tokens:,} tokens"
+    )
+    yield Text(head, style="dim")
+    if not len(book):
+        yield Text("no bullets yet: run tasks with feedback, or /teach one in `agentfly chat`", style="dim")
+    for section in book.sections:
+        yield Text(plain(section), style="bold cyan")
+        yield blocks.bullets([bullet for bullet in book.bullets if bullet.section == section])
