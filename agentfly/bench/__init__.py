@@ -1,0 +1,1 @@
+"""Benchmarks: datasets of tasks to run and to score. Start with `datasets.py`."""

@@ -1,0 +1,136 @@
+"""One row of a dataset as a task. Knows the field names of GAIA and of the usual question and answer files."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from agentfly.errors import InputError
+from agentfly.types import Task
+
+_QUESTION = ("Question", "question", "context")
+_ANSWER = ("Final answer", "answer", "target", "ground_truth")
+_ID = ("task_id", "id")
+_LEVEL = ("Level", "level")
+_FILES = ("file_name", "files")
+_USED = {*_QUESTION, *_ANSWER, *_ID, *_LEVEL, *_FILES, "file_path"}
+
+DUMMY_ID = "0-0-0-0-0"
+"""GAIA's test split carries a row of this id that is no task."""
+_WITHHELD = "?"
+
+
+def read_jsonl(path: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Rows of a JSON lines file, each with the words that name its place.
+
+    Raises:
+        InputError: a line is not a JSON object, or the file cannot be read.
+    """
+    try:
+        with path.open(encoding="utf-8-sig") as lines:
+            for number, line in enumerate(lines, start=1):
+                if not line.strip():
+                    continue
+                place = f"{path} line {number}"
+                try:
+                    row = json.loads(line)
+                except (json.JSONDecodeError, RecursionError) as error:
+                    raise InputError(f"{place}: not JSON ({error})") from None
+                if not isinstance(row, dict):
+                    raise InputError(f"{place}: must be a JSON object, not {type(row).__name__}")
+                yield place, row
+    except UnicodeDecodeError:
+        raise InputError(f"{path} is not UTF-8 text") from None
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror or error}") from None
+
+
+def row_task(row: Mapping[str, Any], place: str, folder: Path, root: Path) -> Task | None:
+    """The task in a row; None for GAIA's dummy row.
+
+    Args:
+        row: the fields.
+        place: names the row in messages.
+        folder: where the row's files are.
+        root: the dataset's folder, which nothing may lead out of.
+
+    Raises:
+        InputError: a field is missing or of the wrong kind, or a file name leads out of the dataset.
+    """
+    task_id = _text(row, _ID, place) or ""
+    if task_id == DUMMY_ID:
+        return None
+    question = _text(row, _QUESTION, place)
+    if not question:
+        raise InputError(f"{place}: no question (a field named {', '.join(map(repr, _QUESTION))})")
+    reference = _text(row, _ANSWER, place)
+    task = Task(
+        question=question,
+        files=_files(row, place, folder, root),
+        reference=None if reference in (None, _WITHHELD) else reference,
+        id=task_id,
+        level=_text(row, _LEVEL, place),
+        metadata={key: value for key, value in row.items() if key not in _USED},
+    )
+    return task
+
+
+def with_unique_id(task: Task, given: bool, seen: dict[str, str], place: str) -> Task:
+    """The task under an id that no row before has.
+
+    Rows without an id of their own may repeat a question: the later ones get ``-2``, ``-3`` and so on.
+
+    Raises:
+        InputError: a given id is there twice.
+    """
+    name, count = task.id, 1
+    while name in seen:
+        if given:
+            raise InputError(f"{place}: the id {name!r} is already that of {seen[name]}")
+        count += 1
+        name = f"{task.id}-{count}"
+    seen[name] = place
+    return task if name == task.id else replace(task, id=name)
+
+
+def has_id(row: Mapping[str, Any]) -> bool:
+    """Whether the row names itself."""
+    return any(row.get(key) not in (None, "") for key in _ID)
+
+
+def _text(row: Mapping[str, Any], names: tuple[str, ...], place: str) -> str | None:
+    """The first of these fields that is there, as text; None when there is none or it is empty."""
+    for name in names:
+        value = row.get(name)
+        if value is None or (isinstance(value, float) and math.isnan(value)):
+            continue
+        if isinstance(value, dict | list | tuple):
+            raise InputError(f"{place}: {name!r} must be text or a number, not a {type(value).__name__}")
+        text = str(value).strip()
+        if text:
+            return text
+    return None
+
+
+def _files(row: Mapping[str, Any], place: str, folder: Path, root: Path) -> tuple[Path, ...]:
+    value = row.get("files") if row.get("files") else row.get("file_name")
+    names = [value] if isinstance(value, str) else (value or [])
+    if not isinstance(names, list | tuple) or not all(isinstance(name, str) for name in names):
+        raise InputError(f"{place}: 'files' must be a list of file names")
+    paths = [_inside(name, place, folder) for name in names if name.strip()]
+    file_path = row.get("file_path")
+    if len(paths) == 1 and not paths[0].exists() and isinstance(file_path, str) and file_path.strip():
+        paths = [_inside(file_path, place, root)]
+    return tuple(paths)
+
+
+def _inside(name: str, place: str, folder: Path) -> Path:
+    """The file of that name; nothing outside the dataset can be named, whoever wrote the dataset."""
+    pure = PurePosixPath(name.replace("\\", "/"))
+    if pure.is_absolute() or ".." in pure.parts or "\0" in name or (pure.parts and ":" in pure.parts[0]):
+        raise InputError(f"{place}: the file name {name!r} leads out of the dataset")
+    return folder / name

@@ -1,0 +1,1 @@
+"""Strategies for acting on a task; each is one `agentfly.protocols.Generator`."""

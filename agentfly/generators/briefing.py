@@ -1,0 +1,146 @@
+"""What a code-writing model is told: the prompt, and what it reads after each block."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from agentfly.generators.extract import is_code
+from agentfly.prompts import render
+from agentfly.protocols import Brief, CheckFailure, Execution, Tool
+from agentfly.tools.files import previews
+from agentfly.tools.toolbox import signature
+from agentfly.types import Case, Message
+
+REMINDER = "Reply with one ```python block that ends with final_answer(value)."
+_CASE_CHARS = 2000
+_QUESTION_CHARS = 1000
+_DROPPED = "(an older block and its output were dropped)"
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One reply and what came of it."""
+
+    reply: str
+    observation: str
+
+
+def opening(brief: Brief, tools: Sequence[Tool]) -> tuple[Message, Message]:
+    """System prompt and task. What is the same for many tasks stands first, so that its cached prefix is used again."""
+    system = render("codeact", tools=[_offer(tool) for tool in tools], playbook=brief.playbook.strip())
+    task = render(
+        "codeact_task",
+        cases=[_shown(recalled.case) for recalled in brief.cases],
+        files=previews(_files(brief.workspace)),
+        question=brief.task.question.strip(),
+        reminder=REMINDER,
+    )
+    return Message("system", system), Message("user", task)
+
+
+def conversation(start: Sequence[Message], turns: Sequence[Turn], chars: int) -> list[Message]:
+    """The messages of the next call: the task whole, and as many of the latest turns as fit.
+
+    Args:
+        start: system prompt and task, never dropped.
+        turns: oldest first; the last one is always kept.
+        chars: longest conversation, in characters.
+    """
+    room = chars - sum(len(message.content) for message in start)
+    kept: list[Turn] = []
+    for turn in reversed(turns):
+        room -= len(turn.reply) + len(turn.observation)
+        if kept and room < 0:
+            break
+        kept.insert(0, turn)
+    messages = list(start)
+    if len(kept) < len(turns):
+        kept[0] = Turn(kept[0].reply, f"{_DROPPED}\n{kept[0].observation}")
+    for turn in kept:
+        messages += [Message("assistant", turn.reply), Message("user", turn.observation)]
+    return messages
+
+
+def observed(execution: Execution, chars: int) -> str:
+    """What a block printed and what went wrong, cut in the middle to `chars` characters."""
+    parts = [execution.output.strip(), execution.value or ""]
+    if execution.error:
+        parts.append(f"Error:\n{execution.error}")
+    return clip("\n".join(part for part in parts if part), chars)
+
+
+def asked_on(execution: Execution, chars: int, repeats: int, files: str) -> str:
+    """The observation as the model reads it, with what it should do next.
+
+    Args:
+        execution: what came of the block.
+        chars: longest observation.
+        repeats: how often this same error came before.
+        files: previews of the files, told again once an error repeats.
+    """
+    seen = observed(execution, chars)
+    if execution.error is None:
+        if not seen:
+            return f"The block printed nothing. {REMINDER}"
+        return f"Output:\n{seen}\n\nIf this answers the task, reply with a block that calls final_answer with it; else go on."
+    if not repeats:
+        return f"{seen}\n\nCorrect the code. {REMINDER}"
+    known = f" These are the files:\n{files}\n\n" if files else " "
+    return f"{seen}\n\nThe same error again: take another way.{known}{REMINDER}"
+
+
+def reconsider(answer: str, failures: Sequence[CheckFailure]) -> str:
+    """The observation after checks asked for another look at an answer."""
+    told = "\n".join(f"- {failure.message}" for failure in failures)
+    return f"Your answer was: {answer}\nBefore it is accepted:\n{told}\n\nIf that applies, correct the answer. {REMINDER}"
+
+
+def clip(text: str, chars: int) -> str:
+    """`text` with its middle cut out where it is longer than `chars` characters."""
+    if len(text) <= chars:
+        return text
+    half = max((chars - 40) // 2, 1)
+    return f"{text[:half]}\n... [{len(text) - 2 * half:,} characters cut] ...\n{text[-half:]}"
+
+
+def cited(ids: Iterable[str], replies: Sequence[str]) -> tuple[str, ...]:
+    """Those of `ids` that stand in a reply as a word of their own."""
+    whole = "\n".join(replies)
+    return tuple(i for i in ids if i and re.search(rf"(?<![\w-]){re.escape(i)}(?![\w-])", whole))
+
+
+def error_kind(error: str) -> str:
+    """An error without its place, to see whether it is the same again."""
+    lines = [line for line in error.splitlines() if not line.startswith(("block ", "Columns of ", "Files here"))]
+    return lines[0] if lines else error
+
+
+def file_previews(brief: Brief) -> str:
+    """Previews of the task's files."""
+    return previews(_files(brief.workspace))
+
+
+def _files(workspace: Path) -> list[Path]:
+    return [path for path in workspace.iterdir() if path.is_file() and not path.name.startswith(".")]
+
+
+def _offer(tool: Tool) -> str:
+    first = next((line.strip() for line in tool.description.splitlines() if line.strip()), "")
+    return f"{signature(tool)}: {first}" if first else signature(tool)
+
+
+def _shown(case: Case) -> dict[str, Any]:
+    solution = clip(case.solution.strip(), _CASE_CHARS)
+    return {
+        "id": case.id,
+        "question": clip(case.question.strip(), _QUESTION_CHARS),
+        "code": solution if is_code(case.solution) else "",
+        "plan": solution,
+        "answer": case.answer,
+        "success": case.success,
+        "lesson": case.lesson.strip(),
+    }

@@ -1,0 +1,79 @@
+"""The working code of an attempt, cut down to what led to the answer. Pure."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """A block that was run."""
+
+    code: str
+    error: str | None = None
+
+
+def distil(blocks: Sequence[Ran]) -> str:
+    """The last block and, before it, what it needs of the earlier ones.
+
+    An earlier block is kept when it touches a name that is needed and set outside of what follows. Of a block that failed, the statements
+    before the failing one count, because their variables were there.
+
+    Args:
+        blocks: in the order in which they ran; the last one gave the answer.
+    """
+    if not blocks:
+        return ""
+    codes = [b.code if b.error is None else _before_failure(b.code, b.error) for b in blocks]
+    kept = [codes[-1]]
+    stored = [_names(code)[0] for code in codes]
+    needed = _names(codes[-1])[1]
+    for number in range(len(codes) - 2, -1, -1):
+        stores, loads, only_shows = *_names(codes[number]), _only_shows(codes[number])
+        wanted = needed & set().union(*stored[: number + 1])
+        if not only_shows and wanted & (stores | loads):
+            kept.insert(0, codes[number])
+            needed |= loads
+    return "\n".join(code.strip() for code in kept if code.strip())
+
+
+def _names(code: str) -> tuple[set[str], set[str]]:
+    """Names that the code sets, and names that it reads."""
+    stores: set[str] = set()
+    loads: set[str] = set()
+    for node in ast.walk(_parse(code)):
+        if isinstance(node, ast.Name):
+            (loads if isinstance(node.ctx, ast.Load) else stores).add(node.id)
+        elif isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+            stores.add(node.name)
+        elif isinstance(node, (ast.Import, ast.ImportFrom)):
+            stores.update((alias.asname or alias.name).partition(".")[0] for alias in node.names)
+    return stores, loads
+
+
+def _only_shows(code: str) -> bool:
+    """Whether every statement only prints or echoes something."""
+    return all(
+        isinstance(node, ast.Expr)
+        and (not isinstance(node.value, ast.Call) or ast.unparse(node.value.func) in {"print", "display"})
+        for node in _parse(code).body
+    )
+
+
+def _before_failure(code: str, error: str) -> str:
+    """The statements that were done when line n failed, by the error's ``line n``."""
+    at = re.search(r"^block \d+, line (\d+)", error, re.M)
+    if at is None:
+        return ""
+    done = [node for node in _parse(code).body if (node.end_lineno or 0) < int(at.group(1))]
+    return "\n".join(code.splitlines()[: done[-1].end_lineno]) if done else ""
+
+
+def _parse(code: str) -> ast.Module:
+    try:
+        return ast.parse(code)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return ast.Module(body=[], type_ignores=[])

@@ -1,0 +1,1 @@
+"""Which recalled candidates are shown: policies that score them, and the choice that follows."""

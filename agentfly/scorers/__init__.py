@@ -1,0 +1,44 @@
+"""Scorers: each turns an attempt into feedback. Start with `reference.py`; `named.py` knows them by name."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from agentfly.scorers.command import CommandScorer
+    from agentfly.scorers.function import FunctionScorer
+    from agentfly.scorers.gaia import gaia_match
+    from agentfly.scorers.named import NAMES, as_scorer, scorer_named
+    from agentfly.scorers.numeric import numeric_match
+    from agentfly.scorers.reference import ReferenceScorer
+
+__all__ = [
+    "NAMES",
+    "CommandScorer",
+    "FunctionScorer",
+    "ReferenceScorer",
+    "as_scorer",
+    "gaia_match",
+    "numeric_match",
+    "scorer_named",
+]
+
+_HOMES = {
+    "NAMES": "named",
+    "CommandScorer": "command",
+    "FunctionScorer": "function",
+    "ReferenceScorer": "reference",
+    "as_scorer": "named",
+    "gaia_match": "gaia",
+    "numeric_match": "numeric",
+    "scorer_named": "named",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value

@@ -1,0 +1,59 @@
+"""Frames between the worker and its host: four bytes of length, big-endian, then JSON."""
+
+from __future__ import annotations
+
+import json
+import select
+import socket
+import struct
+from typing import Any
+
+LENGTH = struct.Struct(">I")
+LARGEST = 4 * 1024 * 1024
+"""Bytes of the largest frame; the host ends a worker that sends a larger one."""
+
+
+def pack(message: dict[str, Any]) -> bytes:
+    """A message as a frame.
+
+    Raises:
+        ValueError: it is larger than `LARGEST`.
+    """
+    body = json.dumps(message, ensure_ascii=True).encode()
+    if len(body) > LARGEST:
+        raise ValueError(f"{len(body):,} bytes are too much to hand over; the limit is {LARGEST:,}")
+    return LENGTH.pack(len(body)) + body
+
+
+class Channel:
+    """The worker's end. Frames are read whole; no signal handler may raise while one is read (see `execute.Clock`)."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self._connection = connection
+
+    def send(self, message: dict[str, Any]) -> None:
+        """Send one frame."""
+        self._connection.sendall(pack(message))
+
+    def receive(self) -> dict[str, Any]:
+        """The next frame.
+
+        Raises:
+            EOFError: the host is gone.
+        """
+        (length,) = LENGTH.unpack(self._exactly(LENGTH.size))
+        message = json.loads(self._exactly(length))
+        return message if isinstance(message, dict) else {}
+
+    def waiting(self, seconds: float) -> bool:
+        """Whether something arrives within `seconds`."""
+        return bool(select.select([self._connection], [], [], seconds)[0])
+
+    def _exactly(self, count: int) -> bytes:
+        data = bytearray()
+        while len(data) < count:
+            piece = self._connection.recv(count - len(data))
+            if not piece:
+                raise EOFError
+            data += piece
+        return bytes(data)

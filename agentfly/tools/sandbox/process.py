@@ -1,0 +1,21 @@
+"""Tier `process`: a plain child with limits and an empty environment. It can read what its user can: not a sandbox.
+
+Keeps honest mistakes in check (loops, memory, runaway processes), not hostile code.
+"""
+
+from __future__ import annotations
+
+from agentfly.tools.sandbox.spec import PROGRAM, Command, Spec, environment, program
+
+MEND = ""
+
+
+def problem() -> str:
+    """Why this tier cannot be used here; empty when it can."""
+    return ""
+
+
+def command(spec: Spec) -> Command:
+    """The process to start."""
+    argv = program(spec, str(PROGRAM.parent), own_user=False, keeper=True)
+    return Command(argv=tuple(argv), env=environment(str(spec.workspace)), cwd=spec.workspace)

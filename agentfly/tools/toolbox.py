@@ -1,0 +1,190 @@
+"""Any Python function as a tool."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import keyword
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, overload
+
+from pydantic import BaseModel, ConfigDict, Field, PydanticUserError, ValidationError, create_model
+from pydantic_core import PydanticSerializationError, to_jsonable_python
+
+from agentfly.errors import ConfigError, ToolError
+from agentfly.protocols import Risk, Tool
+
+
+class FunctionTool:
+    """A `Tool` made of a function; it can still be called as the function it is.
+
+    Args:
+        function: plain (then it runs in a thread) or async; each parameter by name.
+        name: by default the function's.
+        description: by default its docstring.
+        risk: what it may do to the outside.
+
+    Raises:
+        ConfigError: the signature cannot be described, for example because of ``*args``.
+    """
+
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        *,
+        name: str | None = None,
+        description: str | None = None,
+        risk: Risk = "read",
+    ) -> None:
+        self._function = function
+        self._name = name or getattr(function, "__name__", type(function).__name__)
+        self._description = description if description is not None else inspect.getdoc(function) or ""
+        self._risk: Risk = risk
+        self._arguments = _model(function, self._name)
+        self._schema = self._arguments.model_json_schema()
+
+    @property
+    def name(self) -> str:
+        return self._name
+
+    @property
+    def description(self) -> str:
+        return self._description
+
+    @property
+    def schema(self) -> Mapping[str, Any]:
+        return self._schema
+
+    @property
+    def risk(self) -> Risk:
+        return self._risk
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """The function itself, unchanged."""
+        return self._function(*args, **kwargs)
+
+    async def call(self, arguments: Mapping[str, Any]) -> Any:
+        """Run the function with arguments that were checked and converted to its annotations.
+
+        Raises:
+            ToolError: wrong arguments, or the function raised.
+        """
+        try:
+            checked = self._arguments.model_validate(dict(arguments))
+        except ValidationError as error:
+            raise ToolError(f"{self._name}: {_explain(error)}. Call it as {signature(self)}") from None
+        fields = self._arguments.model_fields
+        values = {field.alias or name: getattr(checked, name) for name, field in fields.items()}
+        try:
+            if inspect.iscoroutinefunction(self._function):
+                result = await self._function(**values)
+            else:
+                result = await asyncio.to_thread(self._function, **values)
+                if inspect.isawaitable(result):
+                    result = await result
+        except ToolError:
+            raise
+        except Exception as error:  # noqa: BLE001  # whatever a tool raises, the model has to deal with
+            raise ToolError(f"{self._name} failed: {type(error).__name__}: {error}") from error
+        return jsonable(result)
+
+
+@overload
+def tool(function: Callable[..., Any], /) -> FunctionTool: ...
+@overload
+def tool(
+    *, name: str | None = None, description: str | None = None, risk: Risk = "read"
+) -> Callable[[Callable[..., Any]], FunctionTool]: ...
+def tool(
+    function: Callable[..., Any] | None = None,
+    /,
+    *,
+    name: str | None = None,
+    description: str | None = None,
+    risk: Risk = "read",
+) -> FunctionTool | Callable[[Callable[..., Any]], FunctionTool]:
+    """Make a function a tool; the schema comes from its signature, the description from its docstring."""
+
+    def wrap(target: Callable[..., Any]) -> FunctionTool:
+        return FunctionTool(target, name=name, description=description, risk=risk)
+
+    return wrap if function is None else wrap(function)
+
+
+def as_tool(item: Tool | Callable[..., Any]) -> Tool:
+    """A tool as it is, a plain function made one."""
+    return item if isinstance(item, Tool) else FunctionTool(item)
+
+
+async def call_positionally(target: Tool, args: object, kwargs: object) -> Any:
+    """Call a tool the way Python code does.
+
+    Args:
+        target: the tool; positional arguments follow the order of its schema.
+        args: list of positional arguments.
+        kwargs: dict of named ones.
+
+    Raises:
+        ToolError: too many arguments, or one given twice, or the tool's own.
+    """
+    names = list(target.schema.get("properties", {}))
+    positional = list(args) if isinstance(args, Sequence) and not isinstance(args, str) else []
+    named = dict(kwargs) if isinstance(kwargs, Mapping) else {}
+    if len(positional) > len(names):
+        raise ToolError(f"{target.name} takes at most {len(names)} arguments. Call it as {signature(target)}")
+    arguments = dict(zip(names, positional, strict=False))
+    if twice := arguments.keys() & named.keys():
+        raise ToolError(f"{target.name}: {', '.join(sorted(twice))} was given twice. Call it as {signature(target)}")
+    return jsonable(await target.call({**arguments, **named}))
+
+
+def signature(target: Tool) -> str:
+    """A tool as a Python call, such as ``search(query: string, limit: integer = 5)``."""
+    required = set(target.schema.get("required", ()))
+    parts = []
+    for name, field in target.schema.get("properties", {}).items():
+        kind = field.get("type", "any")
+        default = "" if name in required else f" = {field.get('default')!r}"
+        parts.append(f"{name}: {kind}{default}")
+    return f"{identifier(target.name)}({', '.join(parts)})"
+
+
+def identifier(name: str) -> str:
+    """A tool's name as Python code can write it."""
+    cleaned = re.sub(r"\W", "_", name)
+    return f"_{cleaned}" if not cleaned or cleaned[0].isdigit() or keyword.iskeyword(cleaned) else cleaned
+
+
+def jsonable(value: Any) -> Any:
+    """A value as JSON data; text where it cannot be."""
+    try:
+        return to_jsonable_python(value, inf_nan_mode="strings", serialize_unknown=False)
+    except (PydanticSerializationError, ValueError, UnicodeDecodeError):
+        return str(value)
+
+
+def _model(function: Callable[..., Any], name: str) -> type[BaseModel]:
+    try:
+        parameters = inspect.signature(function, eval_str=True).parameters
+    except (NameError, TypeError, ValueError) as error:
+        raise ConfigError(f"{name} cannot be a tool: {error}") from None
+    fields: dict[str, Any] = {}
+    for number, parameter in enumerate(parameters.values()):
+        if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD, parameter.POSITIONAL_ONLY):
+            raise ConfigError(f"{name} cannot be a tool: give each parameter a name, without * or /")
+        kind = Any if parameter.annotation is parameter.empty else parameter.annotation
+        default = ... if parameter.default is parameter.empty else parameter.default
+        # A field name of our own with the parameter's as alias: parameters may be called `schema` or `_x`.
+        fields[f"p{number}"] = (kind, Field(default, alias=parameter.name))
+    config = ConfigDict(extra="forbid", arbitrary_types_allowed=False)
+    try:
+        made: type[BaseModel] = create_model(name, __config__=config, **fields)  # type: ignore[call-overload]
+    except PydanticUserError as error:
+        raise ConfigError(f"{name} cannot be a tool: {error.message}") from None
+    return made
+
+
+def _explain(error: ValidationError) -> str:
+    problems = error.errors(include_url=False, include_input=False)[:3]
+    return "; ".join(f"{'.'.join(str(part) for part in p['loc'])}: {p['msg']}" for p in problems)

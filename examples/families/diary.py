@@ -1,0 +1,71 @@
+"""A diary as a ZIP of text pages: counting words over all pages, and only over pages."""
+
+from __future__ import annotations
+
+import io
+import re
+import zipfile
+from collections.abc import Callable
+from random import Random
+
+from families.common import Item
+
+_SAID = (
+    "Rain all morning, the train was late again.",
+    "Sold the last rose to a man in a grey hat.",
+    "The cat slept on the seed sacks.",
+    "More rain. Nobody came before noon.",
+    "A rose bush for Mrs Hart, two roses for the vicar.",
+    "Cat chased a wren through the shop.",
+    "It may rain tomorrow, says the postman.",
+    "Catalogue came by post; Rose liked the tulips.",
+    "Quiet day, swept the yard.",
+    "Trained the ivy up the wall. Then rain, rain, rain.",
+    "The cat brought a mouse. Poor cat, nobody cheered.",
+    "Dried the rose petals near the stove.",
+)
+_STAMP = (2024, 3, 1, 12, 0, 0)
+Pages = dict[str, str]
+
+
+def items(rng: Random) -> list[Item]:
+    """Six tasks."""
+    return [
+        _item(rng, "january", *_times("rain")),
+        _item(rng, "february", *_times("cat")),
+        _item(rng, "march", *_pages("rose")),
+        _item(rng, "april", *_times("rose")),
+        _item(rng, "may", *_pages("cat")),
+        _item(rng, "june", *_times("rain")),
+    ]
+
+
+def _times(word: str) -> tuple[str, Callable[[Pages], int]]:
+    question = f"How many times does the word {word!r} stand in the pages of the diary?"
+    return question, lambda pages: sum(_count(word, text) for text in pages.values())
+
+
+def _pages(word: str) -> tuple[str, Callable[[Pages], int]]:
+    question = f"In how many pages of the diary does the word {word!r} stand?"
+    return question, lambda pages: sum(_count(word, text) > 0 for text in pages.values())
+
+
+def _count(word: str, text: str) -> int:
+    return sum(found.lower() == word for found in re.findall(r"[A-Za-z]+", text))
+
+
+def _item(rng: Random, month: str, question: str, solve: Callable[[Pages], int]) -> Item:
+    pages = {f"pages/{month}_{day:02}.txt": "\n".join(rng.sample(_SAID, 4)) + "\n" for day in range(1, 9)}
+    about = "The diary is in the folder pages. drafts holds rain, cat and rose as they were first written; not diary.\n"
+    draft = "\n".join(rng.sample(_SAID, 6)) + "\n"
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
+        for name, text in {"about.txt": about, **pages, "drafts/old.txt": draft}.items():
+            archive.writestr(zipfile.ZipInfo(name, _STAMP), text)
+    return Item(
+        question=f"{question} Whole words only, in capitals or not.",
+        answer=str(solve(pages)),
+        level=1,
+        file_name=f"diary_{month}.zip",
+        content=buffer.getvalue(),
+    )
