@@ -1,4 +1,4 @@
-"""Makes the demo suite: small files of a fictional garden shop, and questions about them, in GAIA's layout.
+"""Makes the demo suite: small files of a fictional shop for household goods, and questions about them, in GAIA's layout.
 
     python examples/make_suite.py [FOLDER]
 
@@ -48,10 +48,11 @@ def _row(family: str, number: int, item: Item) -> dict[str, object]:
         "Level": item.level,
         "Final answer": item.answer,
         "file_name": item.file_name,
-        "Annotator Metadata": {"family": family, "part": "learn" if number <= LEARN else "test"},
+        "family": family,
+        "part": "learn" if number <= LEARN else "test",
     }
 
 
 if __name__ == "__main__":
-    where = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).parent / "garden-shop"
+    where = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).parent / "household"
     print(f"{make(where)} tasks in {where}")

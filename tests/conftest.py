@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import importlib.util
 import os
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 from support.fake_provider import FakeProvider
@@ -51,5 +53,12 @@ def embedded_model() -> Iterator[EmbeddedModel]:
     if missing:
         pytest.skip(missing)
     model = EmbeddedModel()
+    _in_a_loop_of_its_own(model.start())  # the server lives as long as this one uses it
     yield model
-    asyncio.run(model.aclose())
+    _in_a_loop_of_its_own(model.aclose())
+
+
+def _in_a_loop_of_its_own(work: Coroutine[Any, Any, None]) -> None:
+    """Run a coroutine to its end, also where an async fixture that asked for ours already runs a loop."""
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(asyncio.run, work).result()

@@ -67,16 +67,14 @@ def row_task(row: Mapping[str, Any], place: str, folder: Path, root: Path) -> Ta
     question = _text(row, _QUESTION, place)
     if not question:
         raise InputError(f"{place}: no question (a field named {', '.join(map(repr, _QUESTION))})")
-    reference = _text(row, _ANSWER, place)
-    task = Task(
+    return Task(
         question=question,
         files=_files(row, place, folder, root),
-        reference=None if reference in (None, _WITHHELD) else reference,
+        reference=_reference(row, place),
         id=task_id,
         level=_text(row, _LEVEL, place),
         metadata={key: value for key, value in row.items() if key not in _USED},
     )
-    return task
 
 
 def with_unique_id(task: Task, given: bool, seen: dict[str, str], place: str) -> Task:
@@ -102,17 +100,26 @@ def has_id(row: Mapping[str, Any]) -> bool:
     return any(row.get(key) not in (None, "") for key in _ID)
 
 
+def _reference(row: Mapping[str, Any], place: str) -> str | None:
+    """The answer as it stands; an empty one is an answer (no items, say), a withheld one is none."""
+    text = _field(row, _ANSWER, place)
+    return None if text is not None and text.strip() == _WITHHELD else text
+
+
 def _text(row: Mapping[str, Any], names: tuple[str, ...], place: str) -> str | None:
-    """The first of these fields that is there, as text; None when there is none or it is empty."""
+    """A field as text without white space around it; None when there is none or it is empty."""
+    return (_field(row, names, place) or "").strip() or None
+
+
+def _field(row: Mapping[str, Any], names: tuple[str, ...], place: str) -> str | None:
+    """The first of these fields that has a value, as text."""
     for name in names:
         value = row.get(name)
         if value is None or (isinstance(value, float) and math.isnan(value)):
             continue
         if isinstance(value, dict | list | tuple):
             raise InputError(f"{place}: {name!r} must be text or a number, not a {type(value).__name__}")
-        text = str(value).strip()
-        if text:
-            return text
+        return str(value)
     return None
 
 

@@ -9,14 +9,21 @@ import typer
 
 from agentfly.cli import options
 
-app = typer.Typer(help="Settings.", no_args_is_help=True)
+app = typer.Typer(no_args_is_help=True)
 
 DEFAULT = "default"
 
 
 @app.callback()
 def config() -> None:
-    """Settings come from four layers: defaults, config.yaml in the home, AGENTFLY_ variables, arguments."""
+    """Every setting, and where its value comes from.
+
+    Four layers, the later ones winning: defaults, config.yaml in the home, AGENTFLY_ variables, arguments.
+
+    \b
+    Example:
+      agentfly config show
+    """
 
 
 @app.command("show")

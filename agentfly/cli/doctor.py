@@ -25,7 +25,9 @@ def doctor(
     as_json: options.AsJson = False,
     debug: options.Debug = False,
 ) -> None:
-    """Check Python, packages, model, embedder, sandbox, home and index, and say how to mend what is wrong.
+    """Check what works on this machine, and say how to mend the rest.
+
+    Looks at Python, packages, the model, the embedder, the sandbox, the home and its index.
 
     Exit status: 0 when agentfly can be used, with or without warnings; 1 otherwise.
 

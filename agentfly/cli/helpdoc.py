@@ -41,7 +41,12 @@ def document() -> str:
 def pages(command: Any, name: str, parent: Any = None) -> Iterator[tuple[str, str]]:
     """(command path, help) of a command and all below it, in the order of the help."""
     context = command.context_class(
-        command, info_name=name, parent=parent, terminal_width=WIDTH, max_content_width=WIDTH, **command.context_settings
+        command,
+        info_name=name,
+        parent=parent,
+        terminal_width=WIDTH,
+        max_content_width=WIDTH,
+        **command.context_settings,
     )
     text = "\n".join(line.rstrip() for line in command.get_help(context).splitlines()).strip()
     yield context.command_path, text

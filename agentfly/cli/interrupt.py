@@ -8,7 +8,6 @@ process.
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import os
 import select
@@ -17,9 +16,10 @@ import threading
 import time
 from collections.abc import Coroutine
 from types import FrameType
-from typing import Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
-from agentfly.cli.processes import kill_descendants
+if TYPE_CHECKING:  # this module is loaded before anything else, to leave no moment in which Ctrl-C is not ours
+    import asyncio
 
 T = TypeVar("T")
 
@@ -79,6 +79,7 @@ class Guard:
             KeyboardInterrupt: interrupted, also when the work ended all the same.
             SystemExit: terminated (143).
         """
+        import asyncio
 
         async def watched() -> T:
             self._task, self._loop = asyncio.current_task(), asyncio.get_running_loop()
@@ -139,6 +140,8 @@ class Guard:
             self._leave()
 
     def _leave(self) -> NoReturn:
+        from agentfly.cli.processes import kill_descendants
+
         kill_descendants()
         _restore_terminal(self._terminal)
         os._exit(128 + (signal.SIGTERM if self._received == signal.SIGTERM else signal.SIGINT))

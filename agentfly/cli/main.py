@@ -12,7 +12,6 @@ from collections.abc import Sequence
 
 from agentfly.cli import state
 from agentfly.cli.interrupt import guard
-from agentfly.cli.processes import kill_descendants
 
 
 def main() -> None:
@@ -22,6 +21,8 @@ def main() -> None:
         sys.exit(run_cli())
     finally:
         if guard.stopping:
+            from agentfly.cli.processes import kill_descendants
+
             kill_descendants()
 
 

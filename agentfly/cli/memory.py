@@ -17,7 +17,17 @@ if TYPE_CHECKING:
     from agentfly.memory.bank import CaseBank
     from agentfly.memory.health import BankStats
 
-app = typer.Typer(help="The cases that are remembered.", no_args_is_help=True)
+app = typer.Typer(no_args_is_help=True)
+
+
+@app.callback()
+def memory() -> None:
+    """The cases that are remembered.
+
+    \b
+    Example:
+      agentfly memory search "mean of a column"
+    """
 
 
 @contextlib.contextmanager

@@ -18,11 +18,21 @@ if TYPE_CHECKING:
     from agentfly.playbooks.ledger import PlaybookLedger
     from agentfly.playbooks.rows import Revision
 
-app = typer.Typer(help="The strategies that were learned.", no_args_is_help=True)
+app = typer.Typer(no_args_is_help=True)
 
 Version = Annotated[
     int | None, typer.Option("--version", metavar="N", min=0, help="As it was at this version; 0 is the empty one.")
 ]
+
+
+@app.callback()
+def playbook() -> None:
+    """The strategies that were learned, how they came to be, and the way back.
+
+    \b
+    Example:
+      agentfly playbook show
+    """
 
 
 @contextlib.contextmanager

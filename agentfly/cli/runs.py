@@ -14,7 +14,17 @@ if TYPE_CHECKING:
 
     from agentfly.store.runs import AttemptRecord, RunRecord, RunSummary
 
-app = typer.Typer(help="The record of every run.", no_args_is_help=True)
+app = typer.Typer(no_args_is_help=True)
+
+
+@app.callback()
+def runs() -> None:
+    """The record of every run.
+
+    \b
+    Example:
+      agentfly runs list
+    """
 
 
 @app.command("list")
@@ -81,7 +91,7 @@ def _draw_list(items: list[RunSummary], total: int) -> None:
     column = tables.Column
     columns = (
         column("run"), column(""), column("question", flexible=True), column("answer", 60), column("status", 84),
-        column("tokens", 70, right=True), column("model", 100), column("when", 92),
+        column("tokens", 70, right=True), column("model", 110), column("when", 92),
     )  # fmt: skip
     rows = [
         (item.id, blocks.outcome(item.reward), tables.short(item.question, 200), tables.short(item.answer, 20),
@@ -95,7 +105,7 @@ def _draw_list(items: list[RunSummary], total: int) -> None:
 
 
 def _draw_run(record: RunRecord) -> None:
-    from agentfly.cli.text import money, seconds
+    from agentfly.cli.text import count, money, seconds
     from agentfly.cli.views import blocks, console, tables
 
     screen, usage = console.out(), record.usage
@@ -112,7 +122,7 @@ def _draw_run(record: RunRecord) -> None:
             ("model", f"{record.model} · {record.strategy}" + (f" · sandbox {record.sandbox}" if record.sandbox else "")),
             ("cases shown", ", ".join(record.shown_cases)),
             ("bullets shown", ", ".join(record.shown_bullets)),
-            ("usage", f"{usage.calls} calls · {usage.prompt_tokens:,} tokens in · {usage.completion_tokens:,} out · "
+            ("usage", f"{count(usage.calls, 'call')} · {usage.prompt_tokens:,} tokens in · {usage.completion_tokens:,} out · "
                       f"{seconds(usage.seconds)} · {money(usage.cost_usd)}"),
         ],
     )  # fmt: skip

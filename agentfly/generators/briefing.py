@@ -96,7 +96,9 @@ def asked_on(execution: Execution, chars: int, repeats: int, files: str) -> str:
 def reconsider(answer: str, failures: Sequence[CheckFailure]) -> str:
     """The observation after checks asked for another look at an answer."""
     told = "\n".join(f"- {failure.message}" for failure in failures)
-    return f"Your answer was: {answer}\nBefore it is accepted:\n{told}\n\nIf that applies, correct the answer. {REMINDER}"
+    return (
+        f"Your answer was: {answer}\nBefore it is accepted:\n{told}\n\nIf that applies, correct the answer. {REMINDER}"
+    )
 
 
 def clip(text: str, chars: int) -> str:

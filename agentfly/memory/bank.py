@@ -314,7 +314,7 @@ class CaseBank:
         An index that is open, or far behind, is brought up to date first, for one second at most; what is left is
         searched exactly until the next time. A small bank never pays for loading Chroma here.
         """
-        if self._pid == os.getpid():
+        if self._pid == os.getpid() and self._db.is_open:
             if self._index.is_open or (self.count(None) > self._exact_up_to and self._index.behind() > TAIL):
                 self.sync_index(_CLOSE_SECONDS)
             self._index.close()

@@ -201,7 +201,7 @@ class ChromaIndex:
         """Whether the index on disk can be trusted; `suspicious` tests it even if its files are as they were."""
         stamp = stamps.read(self._folder)
         if stamp is None or not stamp.folder or not (self._folder / stamp.folder).is_dir():
-            self.problem = "there is none"
+            self.problem = self.problem or "there is none"
         elif stamp.source != self._source:
             self.problem = "it was built for another home or embedder"
         elif not self._fits_truth(stamp):

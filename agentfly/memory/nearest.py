@@ -34,16 +34,19 @@ class Filter:
     domain: str | None = None
 
     def sql(self) -> tuple[str, dict[str, Any]]:
-        """A condition on the table `cases`, and its parameters."""
-        parts, params = ["status = 'active'"], dict[str, Any]()
+        """A condition on the table `cases`, and its parameters.
+
+        The plus signs keep SQLite from scanning an index on one of these where sequence numbers are given.
+        """
+        parts, params = ["+status = 'active'"], dict[str, Any]()
         if self.exclude_task:
-            parts.append("task_id <> :task")
+            parts.append("+task_id <> :task")
             params["task"] = self.exclude_task
         if self.exclude:
             parts.append("id NOT IN (SELECT value FROM json_each(:exclude))")
             params["exclude"] = json.dumps(list(self.exclude))
         if self.domain is not None:
-            parts.append("domain = :domain")
+            parts.append("+domain = :domain")
             params["domain"] = self.domain
         return " AND ".join(parts), params
 
@@ -98,7 +101,7 @@ class Searcher:
             rev = self._index.rev  # before the query: what is read into the index meanwhile is in the tail too
             found = self._index.nearest(vector, n)
             if found is not None:
-                tail = self._db.read("SELECT seq FROM cases WHERE rev > ? AND status = 'active'", (rev,))
+                tail = self._db.read("SELECT seq FROM cases WHERE rev > ? AND +status = 'active'", (rev,))
                 return list({*found, *(row["seq"] for row in tail)}), False
         with self._lock:
             if self._exact is None:
@@ -126,6 +129,6 @@ class Searcher:
         if not rows:
             return []
         matrix = np.frombuffer(b"".join(row["embedding"] for row in rows), dtype="<f4").reshape(len(rows), -1)
-        cosines = matrix @ vector
+        cosines = np.vecdot(matrix, vector)
         pairs = sorted(zip((-cosines).tolist(), (row["seq"] for row in rows), strict=True))
         return [Neighbour(seq=seq, similarity=-distance) for distance, seq in pairs]

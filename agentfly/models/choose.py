@@ -105,7 +105,7 @@ def choose_model(settings: Settings, environ: Mapping[str, str] = os.environ) ->
     local = _first_ollama_model(address)
     if local:
         return Choice(f"ollama_chat/{local}", f"Ollama runs at {address}")
-    if importlib.util.find_spec("xllamacpp") and available_offline(settings.embedded.weights):
+    if _installed("xllamacpp") and available_offline(settings.embedded.weights):
         return Choice(EMBEDDED, "no key is set and no Ollama runs")
     raise ModelUnavailableError(
         f"no model to use: set a provider's key (such as {', '.join(list(DEFAULTS)[:3])}), or start Ollama with a "
@@ -130,6 +130,8 @@ def open_model(
         ModelUnavailableError: a name that nothing answers to, with the nearest one that something does.
     """
     name = name.strip()
+    if not name or name.endswith("/"):
+        raise ModelUnavailableError(f"unknown model {name!r}: names look like openai/gpt-5-mini, or embedded")
     if name == "auto":
         name = choose_model(settings, environ).name
     if name == EMBEDDED:
@@ -149,7 +151,7 @@ def open_model(
 
 
 def _open_embedded(settings: Settings, notify: Callable[[Notice], None]) -> Model:
-    if importlib.util.find_spec("xllamacpp") is None:
+    if not _installed("xllamacpp"):
         raise ModelUnavailableError(f"the embedded model is not installed: {_INSTALL}")
     from agentfly.models.embedded import EmbeddedModel
 
@@ -160,6 +162,10 @@ def _open_embedded(settings: Settings, notify: Callable[[Notice], None]) -> Mode
         seed=settings.seed,
         notify=notify,
     )
+
+
+def _installed(package: str) -> bool:
+    return importlib.util.find_spec(package) is not None
 
 
 def _check_name(name: str) -> None:

@@ -19,7 +19,7 @@ from agentfly.config import EmbeddedSettings
 from agentfly.errors import ModelUnavailableError, ProviderError
 from agentfly.events import Notice
 from agentfly.models import detached
-from agentfly.models.litellm import LiteLLMModel
+from agentfly.models.litellm import LiteLLMModel, load_litellm
 from agentfly.models.weights import ensure_weights
 from agentfly.protocols import CallOptions
 from agentfly.types import Message, Reply
@@ -231,6 +231,8 @@ class EmbeddedModel:
     async def _client(self) -> LiteLLMModel:
         if self._server is None:
             self._server = LlamaServer.shared(self._settings)
+        if self._inner is None:
+            detached.start(load_litellm, "import-litellm")  # both take seconds, and on different cores
         address = await self._server.address(self._notify)
         if self._inner is None or self._inner[0] != address:
             client = LiteLLMModel(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -21,6 +22,7 @@ from agentfly.models.failures import Failure, diagnose, key_variable
 from agentfly.protocols import CallOptions
 from agentfly.types import Message, Reply, Usage
 
+_loaded = threading.Event()
 _BACKOFF = wait_random_exponential(multiplier=0.5, max=20)
 
 
@@ -35,6 +37,7 @@ def load_litellm() -> Any:
     if not os.environ.get("LITELLM_LOG"):
         for name in ("LiteLLM", "LiteLLM Router", "LiteLLM Proxy"):
             logging.getLogger(name).setLevel(logging.CRITICAL + 1)
+    _loaded.set()
     return litellm
 
 
@@ -118,7 +121,7 @@ class LiteLLMModel:
         """Nothing to release: connections belong to litellm and are shared."""
 
     async def _retrying(self, call: _Call) -> Reply:
-        call.litellm = await detached(load_litellm, "import-litellm")
+        call.litellm = load_litellm() if _loaded.is_set() else await detached(load_litellm, "import-litellm")
         trial = AsyncRetrying(
             retry=retry_if_exception_type(_Transient),
             stop=_stop_when(call, self._retries),

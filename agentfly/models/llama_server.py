@@ -67,6 +67,7 @@ def _serve(asked: dict[str, Any]) -> Any:
     params.cpuparams_batch.n_threads = asked["threads"]
     params.cache_prompt = True
     params.cache_ram_mib = asked["cache_mib"]
+    params.fit_params = False  # it loads the model twice to see what fits a graphics card
     params.warmup = False  # the first prompt warms up just as well, and the start is shorter
     return xllamacpp.Server(params)
 

@@ -90,6 +90,7 @@ class ReplayModel:
         row = {"v": VERSION, "key": slot[0], "occurrence": slot[1], "reply": to_data(reply)}
         line = json.dumps(row, ensure_ascii=False) + "\n"
         self._path.parent.mkdir(parents=True, exist_ok=True)
+        _drop_half_line(self._path)
         descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
         try:
             os.write(descriptor, line.encode())  # one write: two recorders do not mix their lines
@@ -104,13 +105,22 @@ def call_key(messages: Sequence[Message], options: CallOptions) -> str:
     return hashlib.sha256(canonical.encode()).hexdigest()[:32]
 
 
+def _drop_half_line(path: Path) -> None:
+    """Cut off what a killed recorder left after the last whole line."""
+    if not path.exists():
+        return
+    with path.open("rb+") as file:
+        if file.seek(0, os.SEEK_END) and file.seek(-1, os.SEEK_END) >= 0 and file.read(1) != b"\n":
+            file.seek(0)
+            file.truncate(file.read().rfind(b"\n") + 1)
+
+
 def _load(path: Path) -> dict[tuple[str, int], Reply]:
     if not path.exists():
         return {}
     replies = {}
-    *lines, last = path.read_text(encoding="utf-8").split("\n")
-    if last:
-        lines += [last] if last.endswith("}") else []  # a killed recorder leaves half a line
+    whole = path.read_bytes()
+    lines = whole[: whole.rfind(b"\n") + 1].splitlines()  # a killed recorder leaves half a line at the end
     for number, line in enumerate(lines, 1):
         try:
             row = json.loads(line)

@@ -11,7 +11,7 @@ from agentfly.playbooks import sequence
 from agentfly.playbooks.rules import Refused, Rules, clean_section, make_id, make_slug, parse_id, section_key
 from agentfly.playbooks.sequence import Blocks, Entry
 from agentfly.playbooks.text import fold
-from agentfly.playbooks.utility import bullet_tokens, heading_tokens
+from agentfly.playbooks.utility import IN_PROMPT, bullet_tokens, heading_tokens
 from agentfly.types import Bullet
 
 
@@ -31,6 +31,8 @@ class Parts:
     sections: tuple[Section, ...] = ()
     sizes: tuple[int, ...] = ()
     """Bullets in each section."""
+    prompted: tuple[int, ...] = ()
+    """Those of them that are shown to a model."""
     by_key: HashTrieMap[str, Section] = field(default_factory=HashTrieMap)
     index: HashTrieMap[str, Entry] = field(default_factory=HashTrieMap)
     """By bullet id."""
@@ -46,10 +48,10 @@ class Parts:
 class Draft:
     """Changes the parts of a playbook one bullet at a time, each in time that hardly depends on their number."""
 
-    __slots__ = ("_blocks", "_by_key", "_index", "_next", "_sections", "_sizes", "_texts", "_tokens")
+    __slots__ = ("_blocks", "_by_key", "_index", "_next", "_prompted", "_sections", "_sizes", "_texts", "_tokens")
 
     def __init__(self, parts: Parts) -> None:
-        self._sections, self._sizes = parts.sections, parts.sizes
+        self._sections, self._sizes, self._prompted = parts.sections, parts.sizes, parts.prompted
         self._by_key, self._index, self._texts = parts.by_key, parts.index, parts.texts
         self._blocks, self._next, self._tokens = parts.blocks, parts.next_number, parts.tokens
 
@@ -58,6 +60,7 @@ class Draft:
         return Parts(
             sections=self._sections,
             sizes=self._sizes,
+            prompted=self._prompted,
             by_key=self._by_key,
             index=self._index,
             texts=self._texts,
@@ -101,6 +104,7 @@ class Draft:
             known = Section(len(self._sections), name, slug)
             self._sections = (*self._sections, known)
             self._sizes = (*self._sizes, 0)
+            self._prompted = (*self._prompted, 0)
             self._by_key = self._by_key.insert(key, known)
         return known
 
@@ -127,7 +131,7 @@ class Draft:
         folded = fold(bullet.text)
         if folded not in self._texts:
             self._texts = self._texts.insert(folded, bullet.id)
-        self._count(section, 1, bullet_tokens(bullet))
+        self._count(section, bullet, 1)
         self.reserve(max(position, parsed[1] if parsed else 0))
 
     def drop(self, bullet_id: str) -> Entry:
@@ -142,17 +146,21 @@ class Draft:
         folded = fold(entry.bullet.text)
         if self._texts.get(folded) == bullet_id:
             self._texts = self._texts.remove(folded)
-        self._count(self._sections[entry.order[0]], -1, -bullet_tokens(entry.bullet))
+        self._count(self._sections[entry.order[0]], entry.bullet, -1)
         return entry
 
-    def _count(self, section: Section, bullets: int, tokens: int) -> None:
-        sizes = list(self._sizes)
-        was_empty = not sizes[section.number]
-        sizes[section.number] += bullets
-        if was_empty or not sizes[section.number]:
-            tokens += heading_tokens(section.name) * (1 if was_empty else -1)
-        self._sizes = tuple(sizes)
-        self._tokens += tokens
+    def _count(self, section: Section, bullet: Bullet, step: int) -> None:
+        """Count a bullet in (1) or out (-1). The heading is counted with the first bullet that a model sees."""
+        number = section.number
+        self._sizes = _stepped(self._sizes, number, step)
+        if bullet.kind in IN_PROMPT:
+            before, self._prompted = self._prompted[number], _stepped(self._prompted, number, step)
+            heading = 0 if before and self._prompted[number] else heading_tokens(section.name)
+            self._tokens += step * (bullet_tokens(bullet) + heading)
+
+
+def _stepped(counts: tuple[int, ...], number: int, step: int) -> tuple[int, ...]:
+    return (*counts[:number], counts[number] + step, *counts[number + 1 :])
 
 
 def assemble(sections: Iterable[tuple[str, str]], placed: Iterable[tuple[Bullet, int]], next_number: int) -> Parts:
@@ -168,13 +176,15 @@ def assemble(sections: Iterable[tuple[str, str]], placed: Iterable[tuple[Bullet,
         draft.open_section(name, slug)
     opened = {section.name: section.number for section in draft.parts().sections}
     entries = [Entry((opened[bullet.section], position), bullet) for bullet, position in placed]
-    sizes = [0] * len(opened)
-    for entry in entries:
-        sizes[entry.order[0]] += 1
-    headings = sum(heading_tokens(name) for name, number in opened.items() if sizes[number])
+    sizes, prompted = [0] * len(opened), [0] * len(opened)
+    for (number, _), bullet in entries:
+        sizes[number] += 1
+        prompted[number] += bullet.kind in IN_PROMPT
+    headings = sum(heading_tokens(name) for name, number in opened.items() if prompted[number])
     return Parts(
         sections=draft.parts().sections,
         sizes=tuple(sizes),
+        prompted=tuple(prompted),
         by_key=draft.parts().by_key,
         index=HashTrieMap({entry.bullet.id: entry for entry in entries}),
         texts=HashTrieMap({fold(entry.bullet.text): entry.bullet.id for entry in reversed(entries)}),

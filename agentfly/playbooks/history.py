@@ -26,7 +26,7 @@ class Committed:
 
 
 def differences(before: Playbook, after: Playbook, ids: Iterable[str]) -> tuple[Change, ...]:
-    """One change for each of these bullets whose content differs.
+    """One change for each of these bullets whose content differs, removals first: they make room for what returns.
 
     Args:
         before, after: the two playbooks.
@@ -38,7 +38,7 @@ def differences(before: Playbook, after: Playbook, ids: Iterable[str]) -> tuple[
         if old is not new and (old is None or new is None or content(old) != content(new)):
             place = after.place(bullet_id) or before.place(bullet_id) or 0
             found.append(Change(before=old, after=new, position=place))
-    return tuple(found)
+    return tuple(sorted(found, key=lambda change: change.after is not None))
 
 
 def with_exposures(changes: Iterable[Change], shown: Mapping[str, int]) -> tuple[Change, ...]:

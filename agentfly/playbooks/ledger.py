@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import weakref
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 _RULES = Rules()
 _REPLAYED = 200
 """Versions of other processes that are replayed one by one; past that, all is read again."""
+_UNLOCKED = 3
+"""Times that everything is read without holding up others."""
 
 
 class PlaybookLedger:
@@ -45,6 +48,9 @@ class PlaybookLedger:
     def __init__(self, db: Database, path: Path | None, *, budget: int | None = None, rules: Rules = _RULES) -> None:
         self._db = db
         self._path = path
+        self._publisher = publish.Publisher(path) if path else None
+        if self._publisher:
+            weakref.finalize(self, self._publisher.flush)  # at the latest when the process ends
         self._budget = budget
         self._rules = rules
         self._lock = threading.RLock()
@@ -190,7 +196,7 @@ class PlaybookLedger:
             InputError: there is no such version.
         """
         older, newer = self.at(min(a, b)), self.at(max(a, b))
-        span = (changes for _, changes in rows.newer(self._db, older.version) if changes)
+        span = (changes for _, changes in rows.newer(self._db, older.version, newer.version))
         touched = dict.fromkeys(change.id for changes in span for change in changes)
         before, after = (older, newer) if a <= b else (newer, older)
         return differences(before, after, touched)
@@ -217,22 +223,30 @@ class PlaybookLedger:
                 self._playbook = self._playbook.with_shown(counts)
 
     def _catch_up(self, db: Reader) -> Playbook:
-        head = rows.head(db)
-        cached = self._playbook
-        if cached is not None and head == self._head:
-            return cached
-        known = cached is not None and self._is_past(db, head)
-        if cached is None or not known or head[1] - cached.version > _REPLAYED:
-            cached = rows.load(db, head[1])
-        else:
-            for version, changes in rows.newer(db, cached.version):
-                cached = cached.with_changes(changes, version)
-        self._playbook, self._head = cached, head
+        head, cached = rows.head(db), self._playbook
+        if cached is None or not self._is_past(db, head) or head[1] - cached.version > _REPLAYED:
+            cached = self._load(db, head)
+        elif head != self._head:
+            for newest, changes in rows.newer(db, cached.version):
+                cached, self._head = cached.with_changes(changes, newest[1]), newest
+        self._playbook = cached
         return cached
+
+    def _load(self, db: Reader, head: rows.Head) -> Playbook:
+        """Read everything. Without a transaction others may commit meanwhile: then it is done again, at last under lock."""
+        for _ in range(_UNLOCKED):
+            loaded, after = rows.load(db, head[1]), rows.head(db)
+            if after == head:
+                self._head = head
+                return loaded
+            head = after
+        with self._db.write() as tx:
+            self._head = rows.head(tx)
+            return rows.load(tx, self._head[1])
 
     def _is_past(self, db: Reader, head: rows.Head) -> bool:
         """Whether what is cached is a version of this history, and not one that was undone or replaced by a restore."""
-        if self._head == rows.NO_HEAD:
+        if self._head in (head, rows.NO_HEAD):
             return True
         found = db.read("SELECT 1 FROM playbook_versions WHERE id = ? AND version = ? AND created = ?", self._head)
         return bool(found) and head[1] >= self._head[1]
@@ -240,7 +254,7 @@ class PlaybookLedger:
     def _undone(self, db: Reader, base: Playbook, version: int) -> tuple[Change, ...]:
         if not 0 <= version <= base.version:
             raise InputError(f"there is no version {version}; the playbook is at version {base.version}")
-        later = rows.newer(db, version)
+        later = rows.newer(db, version, base.version)
         return invert(change for _, changes in later for change in changes)
 
     def _within_budget(self, playbook: Playbook, changes: tuple[Change, ...]) -> tuple[Playbook, tuple[Change, ...]]:
@@ -276,14 +290,22 @@ class PlaybookLedger:
             notice=notice,
         )
 
-    def _publish(self, playbook: Playbook) -> str:
+    def flush(self) -> None:
+        """Write ``playbook.md`` now where that was put off, as it is for large playbooks."""
+        if self._publisher:
+            self._publisher.flush()
+
+    def _publish(self, playbook: Playbook, *, now: bool = False) -> str:
         """Write ``playbook.md``; whoever writes last looks again, so that the newest version stands in the end."""
-        if self._path is None:
+        if self._publisher is None:
+            return ""
+        if len(playbook) >= publish.LARGE and not now:
+            self._publisher.later(playbook)
             return ""
         try:
-            publish.write_atomically(self._path, to_markdown(playbook))
+            self._publisher.write(playbook)
             while rows.head(self._db) != self._head:
-                publish.write_atomically(self._path, to_markdown(self._catch_up(self._db)))
+                self._publisher.write(self._catch_up(self._db))
         except OSError as error:
             return f"{self._path} could not be written: {error.strerror}; the change itself is kept"
         return ""
@@ -294,4 +316,4 @@ class PlaybookLedger:
             return
         publish.sweep(self._path)
         if not publish.is_current(self._path, to_markdown(playbook)):
-            self._publish(playbook)
+            self._publish(playbook, now=True)

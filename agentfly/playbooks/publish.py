@@ -4,9 +4,57 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import tempfile
+import threading
 import time
 from pathlib import Path
+
+from agentfly.playbooks.playbook import Playbook
+from agentfly.playbooks.render import to_markdown
+
+LARGE = 1_000
+"""Bullets from which on the file is written a little later, once for all commits until then."""
+_DELAY = 0.5
+"""Seconds."""
+
+
+class Publisher:
+    """Writes a playbook's file, at once while it is small.
+
+    A large one is written in the background: the disk would otherwise have to take a megabyte with each commit. What
+    a killed process did not get to write is mended when the ledger is opened next.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._lock = threading.Lock()
+        self._pending: Playbook | None = None
+
+    def write(self, playbook: Playbook) -> None:
+        """Write the file now.
+
+        Raises:
+            OSError: as `write_atomically`.
+        """
+        write_atomically(self._path, to_markdown(playbook))
+
+    def later(self, playbook: Playbook) -> None:
+        """Write the file soon, unless a newer version comes first."""
+        with self._lock:
+            idle, self._pending = self._pending is None, playbook
+        if idle:
+            timer = threading.Timer(_DELAY, self.flush)
+            timer.daemon = True
+            timer.start()
+
+    def flush(self) -> None:
+        """Write what is waiting to be written, if anything is."""
+        with self._lock:
+            playbook, self._pending = self._pending, None
+            if playbook is not None and _written_version(self._path) < playbook.version:
+                with contextlib.suppress(OSError):  # the folder may be gone by now; the database has it all
+                    self.write(playbook)
 
 
 def write_atomically(path: Path, text: str) -> None:
@@ -48,3 +96,13 @@ def is_current(path: Path, text: str) -> bool:
         return path.read_bytes() == text.encode()
     except OSError:
         return False
+
+
+def _written_version(path: Path) -> int:
+    """Version that the file says it shows; -1 where it says none."""
+    try:
+        with path.open("rb") as file:
+            found = re.match(rb"<!-- version (\d{1,15});", file.read(40))
+    except OSError:
+        return -1
+    return int(found[1]) if found else -1

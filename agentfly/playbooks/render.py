@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from itertools import groupby
 from typing import TYPE_CHECKING
 
@@ -42,10 +42,8 @@ def chosen(playbook: Playbook, budget: int | None = None) -> tuple[Bullet, ...]:
     """The bullets that `render` would show, in order."""
     if budget is None or playbook.tokens <= budget:
         return tuple(bullet for bullet in playbook.bullets if bullet.kind in IN_PROMPT)
-    picked = _pick(playbook, budget)
-    while picked and estimate_tokens(_text(_ordered(playbook, picked), playbook, None, True)) > budget:
-        picked.pop()
-    return _ordered(playbook, picked)
+    entries = (playbook.parts.index[bullet.id] for bullet in _pick(playbook, budget))
+    return tuple(entry.bullet for entry in sorted(entries, key=lambda entry: entry.order))
 
 
 def _pick(playbook: Playbook, budget: int) -> list[Bullet]:
@@ -67,11 +65,6 @@ def _pick(playbook: Playbook, budget: int) -> list[Bullet]:
         picked.append(bullet)
         opened.add(bullet.section)
     return picked
-
-
-def _ordered(playbook: Playbook, bullets: Iterable[Bullet]) -> tuple[Bullet, ...]:
-    entries = (playbook.parts.index[bullet.id] for bullet in bullets)
-    return tuple(entry.bullet for entry in sorted(entries, key=lambda entry: entry.order))
 
 
 def _text(bullets: tuple[Bullet, ...], playbook: Playbook, budget: int | None, ids: bool) -> str:

@@ -109,10 +109,13 @@ def exposures(db: Reader, ids: Iterable[str]) -> dict[str, int]:
     return {bullet_id: rows[0][0] for bullet_id, rows in found.items() if rows}
 
 
-def newer(db: Reader, version: int) -> list[tuple[int, tuple[Change, ...]]]:
-    """Number and changes of each version after one, oldest first."""
-    rows = db.read("SELECT version, changes FROM playbook_versions WHERE version > ? ORDER BY version", (version,))
-    return [(row[0], from_json(tuple[Change, ...], row[1])) for row in rows]
+def newer(db: Reader, version: int, last: int | None = None) -> list[tuple[Head, tuple[Change, ...]]]:
+    """The versions after one, up to a last one, with their changes, oldest first."""
+    rows = db.read(
+        "SELECT id, version, created, changes FROM playbook_versions WHERE version > ? AND version <= ? ORDER BY version",
+        (version, 2**62 if last is None else last),
+    )
+    return [((row[0], row[1], row[2]), from_json(tuple[Change, ...], row[3])) for row in rows]
 
 
 def write_changes(tx: Writer, changes: Iterable[Change]) -> None:

@@ -56,12 +56,18 @@ def build(entries: Iterable[Entry]) -> Blocks:
 
 
 def put(blocks: Blocks, entry: Entry) -> Blocks:
-    """Insert an entry, or replace the one at the same place."""
+    """Insert an entry.
+
+    Raises:
+        ValueError: there is one at its place already.
+    """
     if not blocks:
         return (Block((entry,)),)
     which, where, found = _find(blocks, entry.order)
     entries = blocks[which].entries
-    changed = (*entries[:where], entry, *entries[where + found :])
+    if found:
+        raise ValueError(f"{entry.bullet.id} cannot take the place of {entries[where].bullet.id}")
+    changed = (*entries[:where], entry, *entries[where:])
     if len(changed) <= BLOCK:
         fresh: Blocks = (Block(changed),)
     else:

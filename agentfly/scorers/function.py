@@ -24,6 +24,7 @@ class FunctionScorer:
     It is called by the names of its parameters: ``task``, ``attempt``, ``workspace``, ``answer`` and ``reference`` get
     what they say; a function whose parameters have other names is called with (answer), (answer, reference) or
     (answer, reference, task) by their number. It returns a bool, a number in [0, 1], a `Feedback`, or None for no verdict.
+    Without a reference there is no verdict of a function that asks for one, unless its annotation admits None.
 
     A plain function runs in a thread of its own. One that raises gives no verdict: that is not the attempt's fault.
 
@@ -39,6 +40,9 @@ class FunctionScorer:
         self._function = function
         self._name = name or str(getattr(function, "__name__", type(function).__name__))
         self._wants = _parameters(function, self._name)
+        self._needs_reference = "reference" in self._wants and not _admits_none(
+            function, self._wants.index("reference")
+        )
 
     @property
     def name(self) -> str:
@@ -53,7 +57,7 @@ class FunctionScorer:
         """
         if attempt.answer is None:
             return missing(self._source)
-        if "reference" in self._wants and task.reference is None:
+        if self._needs_reference and task.reference is None:
             return None
         known = {
             "task": task,
@@ -104,6 +108,11 @@ def _parameters(function: Callable[..., Any], name: str) -> tuple[str, ...]:
     if len(positional) > 3 or any(p in known for p in positional):
         raise InputError(f"the scorer {name} must name its parameters from: {', '.join(known)}")
     return ("answer", "reference", "task")[: len(positional)]
+
+
+def _admits_none(function: Callable[..., Any], index: int) -> bool:
+    annotation = str(list(inspect.signature(function).parameters.values())[index].annotation)
+    return "None" in annotation or "Optional" in annotation
 
 
 def _is_async(function: Callable[..., Any]) -> bool:

@@ -69,6 +69,11 @@ class Database:
         with self._held():
             pass
 
+    @property
+    def is_open(self) -> bool:
+        """Whether this process holds a connection."""
+        return self._connection is not None and self._pid == os.getpid()
+
     def read(self, sql: str, params: Params = ()) -> list[sqlite3.Row]:
         """All rows of a query, as committed at this moment (or as the transaction of this thread sees them)."""
         with self._held() as connection, self._explained():

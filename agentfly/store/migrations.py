@@ -77,7 +77,7 @@ _V1: tuple[str, ...] = (
         embedder TEXT NOT NULL,
         embedding BLOB NOT NULL         -- of the question
     )""",
-    "CREATE UNIQUE INDEX cases_by_rev ON cases (rev) WHERE rev > 0",
+    "CREATE INDEX cases_by_rev ON cases (rev)",
     "CREATE INDEX cases_by_status ON cases (status, created)",
     "CREATE INDEX cases_by_task ON cases (task_id)",
     "CREATE INDEX cases_by_domain ON cases (domain)",

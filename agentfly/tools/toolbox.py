@@ -38,7 +38,7 @@ class FunctionTool:
         risk: Risk = "read",
     ) -> None:
         self._function = function
-        self._name = name or getattr(function, "__name__", type(function).__name__)
+        self._name: str = name or getattr(function, "__name__", None) or type(function).__name__
         self._description = description if description is not None else inspect.getdoc(function) or ""
         self._risk: Risk = risk
         self._arguments = _model(function, self._name)
@@ -85,7 +85,7 @@ class FunctionTool:
                     result = await result
         except ToolError:
             raise
-        except Exception as error:  # noqa: BLE001  # whatever a tool raises, the model has to deal with
+        except Exception as error:  # whatever a tool raises, the model has to deal with
             raise ToolError(f"{self._name} failed: {type(error).__name__}: {error}") from error
         return jsonable(result)
 
@@ -179,7 +179,7 @@ def _model(function: Callable[..., Any], name: str) -> type[BaseModel]:
         fields[f"p{number}"] = (kind, Field(default, alias=parameter.name))
     config = ConfigDict(extra="forbid", arbitrary_types_allowed=False)
     try:
-        made: type[BaseModel] = create_model(name, __config__=config, **fields)  # type: ignore[call-overload]
+        made: type[BaseModel] = create_model(name, __config__=config, **fields)
     except PydanticUserError as error:
         raise ConfigError(f"{name} cannot be a tool: {error.message}") from None
     return made

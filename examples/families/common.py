@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import Decimal
 from fractions import Fraction
-
-SHOP = "Finch & Daughters"
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,14 +19,15 @@ class Item:
 
 
 def rounded(value: Fraction | int, places: int) -> str:
-    """A number as people write it, a half rounded up."""
-    exact = Decimal(Fraction(value).numerator) / Decimal(Fraction(value).denominator)
-    return str(exact.quantize(Decimal(1).scaleb(-places), rounding=ROUND_HALF_UP))
+    """A number to so many decimals.
 
-
-def is_tie(value: Fraction, places: int) -> bool:
-    """Whether rounding is a matter of taste, which an honest question avoids."""
-    return (value * 10**places * 2).denominator == 1 and (value * 10**places).denominator != 1
+    Raises:
+        ValueError: it lies half way, where the right answer would be a matter of taste.
+    """
+    scaled = Fraction(value) * 10**places
+    if scaled.denominator == 2:
+        raise ValueError(f"{value} lies half way between two numbers of {places} decimals")
+    return str(Decimal(round(scaled)).scaleb(-places))
 
 
 def lines(*rows: str) -> bytes:

@@ -1,4 +1,4 @@
-"""Deliveries: days between two dates written day first, with parcels that have not arrived."""
+"""Deliveries: days between two dates written day first."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from random import Random
 from families.common import Item, lines, rounded
 
 _CARRIERS = ("Swift", "Heron", "Gull")
-Row = tuple[date, date | None, str]  # sent, arrived, carrier
+Row = tuple[date, date, str]  # sent, arrived, carrier
 
 
 def items(rng: Random) -> list[Item]:
@@ -26,7 +26,7 @@ def items(rng: Random) -> list[Item]:
 
 
 def _mean(carrier: str) -> tuple[str, Callable[[list[Row]], str]]:
-    question = f"How many days did the parcels that {carrier} delivered take on average? Round to two decimals."
+    question = f"What is the mean number of days from sent to arrived for the carrier {carrier}? Round to two decimals."
 
     def solve(rows: list[Row]) -> str:
         days = _days(rows, carrier)
@@ -36,19 +36,18 @@ def _mean(carrier: str) -> tuple[str, Callable[[list[Row]], str]]:
 
 
 def _longest(carrier: str) -> tuple[str, Callable[[list[Row]], str]]:
-    question = f"How many days did the slowest parcel that {carrier} delivered take?"
+    question = f"What is the largest number of days from sent to arrived for the carrier {carrier}?"
     return question, lambda rows: str(max(_days(rows, carrier)))
 
 
 def _days(rows: list[Row], carrier: str) -> list[int]:
-    return [(arrived - sent).days for sent, arrived, who in rows if arrived and who == carrier]
+    return [(arrived - sent).days for sent, arrived, who in rows if who == carrier]
 
 
 def _item(rng: Random, town: str, question: str, solve: Callable[[list[Row]], str]) -> Item:
-    rows = [_row(rng, n) for n in range(24)]
+    rows = [_row(rng, n) for n in range(21)]
     text = [
-        f"{n + 501},{sent:%d.%m.%Y},{arrived.strftime('%d.%m.%Y') if arrived else 'lost'},{carrier}"
-        for n, (sent, arrived, carrier) in enumerate(rows)
+        f"{n + 501},{sent:%d.%m.%Y},{arrived:%d.%m.%Y},{carrier}" for n, (sent, arrived, carrier) in enumerate(rows)
     ]
     return Item(
         question=question,
@@ -60,6 +59,6 @@ def _item(rng: Random, town: str, question: str, solve: Callable[[list[Row]], st
 
 
 def _row(rng: Random, number: int) -> Row:
-    sent = date(2024, 1, 25) + timedelta(days=rng.randrange(0, 40))
-    arrived = None if rng.random() < 0.15 else sent + timedelta(days=rng.randrange(1, 30))
-    return sent, arrived, _CARRIERS[number % 3]
+    # The first parcels leave on days that read month first would be dates as well.
+    sent = date(2024, 2, number + 2) if number < 4 else date(2024, 1, 25) + timedelta(days=rng.randrange(0, 40))
+    return sent, sent + timedelta(days=rng.randrange(1, 30)), _CARRIERS[number % 3]

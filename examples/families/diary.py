@@ -1,4 +1,4 @@
-"""A diary as a ZIP of text pages: counting words over all pages, and only over pages."""
+"""A diary as a ZIP of text pages: counting words over all pages."""
 
 from __future__ import annotations
 
@@ -41,12 +41,12 @@ def items(rng: Random) -> list[Item]:
 
 
 def _times(word: str) -> tuple[str, Callable[[Pages], int]]:
-    question = f"How many times does the word {word!r} stand in the pages of the diary?"
+    question = f"How many times does the word {word!r} occur in all the pages of the diary?"
     return question, lambda pages: sum(_count(word, text) for text in pages.values())
 
 
 def _pages(word: str) -> tuple[str, Callable[[Pages], int]]:
-    question = f"In how many pages of the diary does the word {word!r} stand?"
+    question = f"In how many pages of the diary does the word {word!r} occur?"
     return question, lambda pages: sum(_count(word, text) > 0 for text in pages.values())
 
 
@@ -55,15 +55,13 @@ def _count(word: str, text: str) -> int:
 
 
 def _item(rng: Random, month: str, question: str, solve: Callable[[Pages], int]) -> Item:
-    pages = {f"pages/{month}_{day:02}.txt": "\n".join(rng.sample(_SAID, 4)) + "\n" for day in range(1, 9)}
-    about = "The diary is in the folder pages. drafts holds rain, cat and rose as they were first written; not diary.\n"
-    draft = "\n".join(rng.sample(_SAID, 6)) + "\n"
+    pages = {f"{month}_{day:02}.txt": "\n".join(rng.sample(_SAID, 4)) + "\n" for day in range(1, 9)}
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
-        for name, text in {"about.txt": about, **pages, "drafts/old.txt": draft}.items():
+        for name, text in pages.items():
             archive.writestr(zipfile.ZipInfo(name, _STAMP), text)
     return Item(
-        question=f"{question} Whole words only, in capitals or not.",
+        question=f"{question} Count whole words, in upper or lower case.",
         answer=str(solve(pages)),
         level=1,
         file_name=f"diary_{month}.zip",

@@ -31,14 +31,14 @@ def items(rng: Random) -> list[Item]:
 def _spent(rng: Random, day: str, town: str) -> Item:
     data = _data(rng)
     cents = sum(_by_customer(data, lambda customer: customer["town"] == town).values())
-    question = f"For how many euros did the customers from {town} buy in all? Round to two decimals."
+    question = f"What is the total value in euros of the orders of customers from {town}? Leave out returned orders. Round to two decimals."
     return _item(day, question, rounded(Fraction(cents, 100), 2), data)
 
 
 def _best(rng: Random, day: str) -> Item:
     data = _data(rng)
     totals = _by_customer(data, lambda customer: True)
-    question = "For how many euros did the customer who spent the most buy? Round to two decimals."
+    question = "What is the value in euros of all orders of the customer who spent most? Leave out returned orders. Round to two decimals."
     return _item(day, question, rounded(Fraction(max(totals.values()), 100), 2), data)
 
 
@@ -67,12 +67,12 @@ def _data(rng: Random) -> Data:
     for n in range(3):
         orders[n]["status"] = "paid"
         orders[n + 8]["status"] = "returned"
-    note = "price: cents for one piece; returned orders do not count"
+    note = "price is in cents for one piece"
     return {"note": note, "customers": people, "orders": orders}
 
 
 def _item(day: str, question: str, answer: str, data: Data) -> Item:
     rows = {key: ",\n".join("  " + json.dumps(row) for row in data[key]) for key in ("customers", "orders")}
     parts = [f'"{key}": [\n{text}\n]' for key, text in rows.items()]
-    content = '{"note": %s,\n%s}\n' % (json.dumps(data["note"]), ",\n".join(parts))
+    content = f'{{"note": {json.dumps(data["note"])},\n' + ",\n".join(parts) + "}\n"
     return Item(question=question, answer=answer, level=2, file_name=f"orders_{day}.json", content=content.encode())

@@ -1,4 +1,4 @@
-"""Stock lists: a workbook with a title above the header, and weights as text in grams or kilograms."""
+"""Stock lists: workbooks with weights as text, some in grams and some in kilograms."""
 
 from __future__ import annotations
 
@@ -8,13 +8,12 @@ from datetime import datetime
 from fractions import Fraction
 from random import Random
 
+from families.common import Item, rounded
 from openpyxl import Workbook
 
-from families.common import SHOP, Item, rounded
-
-_GOODS = ("peat", "gravel", "lime", "bark", "sand", "moss", "clay", "bran", "chalk", "straw", "seed", "bulbs")
+_GOODS = ("flour", "rice", "salt", "sugar", "soap", "beans", "oats", "tea", "wax", "starch", "nails", "twine")
 _EPOCH = datetime(2024, 3, 1)
-Row = tuple[str, str, int, int]  # goods, bay, count, grams each
+Row = tuple[str, str, int]  # goods, bay, grams
 
 
 def items(rng: Random) -> list[Item]:
@@ -30,28 +29,26 @@ def items(rng: Random) -> list[Item]:
 
 
 def _item(rng: Random, store: str, bay: str | None) -> Item:
-    rows = [(goods, rng.choice("ABC"), rng.randrange(2, 30), rng.randrange(5, 400) * 10) for goods in _GOODS]
-    grams = sum(count * each for _, where, count, each in rows if bay in (None, where))
+    rows = [(goods, "ABC"[n % 3], rng.randrange(5, 400) * 10) for n, goods in enumerate(_GOODS)]
+    grams = sum(weight for _, where, weight in rows if bay in (None, where))
     place = f"in bay {bay}" if bay else "in all bays together"
     return Item(
-        question=f"What do the goods {place} weigh in all, in kilograms? Mind the number of sacks. Round to two decimals.",
+        question=f"What is the total weight in kilograms of the goods {place}? Round to two decimals.",
         answer=rounded(Fraction(grams, 1000), 2),
         level=2,
         file_name=f"stock_{store}.xlsx",
-        content=_workbook(f"{SHOP}, stock of the {store} store", rows, rng),
+        content=_workbook(rows, rng),
     )
 
 
-def _workbook(title: str, rows: list[Row], rng: Random) -> bytes:
+def _workbook(rows: list[Row], rng: Random) -> bytes:
     book = Workbook()
     book.properties.created = book.properties.modified = _EPOCH
     sheet = book.active
     sheet.title = "Stock"
-    sheet.append([title])
-    sheet.append([])
-    sheet.append(["goods", "bay", "sacks", "weight of a sack"])
-    for goods, bay, count, grams in rows:
-        sheet.append([goods, bay, count, f"{grams} g" if grams < 1000 or rng.random() < 0.3 else f"{grams / 1000:g} kg"])
+    sheet.append(["goods", "bay", "weight"])
+    for goods, bay, grams in rows:
+        sheet.append([goods, bay, f"{grams} g" if grams < 1000 or rng.random() < 0.3 else f"{grams / 1000:g} kg"])
     buffer = io.BytesIO()
     book.save(buffer)
     return _repacked(buffer)

@@ -1,4 +1,4 @@
-"""Takings of a shop: semicolons, decimal commas, two lines before the header, and voided rows that do not count."""
+"""Takings of a shop: a table with semicolons and decimal commas, and voided rows that do not count."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable
 from fractions import Fraction
 from random import Random
 
-from families.common import SHOP, Item, lines, rounded
+from families.common import Item, lines, rounded
 
 Row = tuple[int, int, int, str]  # day of March, till, cents, mark
 
@@ -14,43 +14,41 @@ Row = tuple[int, int, int, str]  # day of March, till, cents, mark
 def items(rng: Random) -> list[Item]:
     """Six tasks."""
     return [
-        _item(rng, "quay", "What do the takings of till 2 add up to?", lambda rows: _total(rows, lambda r: r[1] == 2)),
-        _item(rng, "mill", "What do the takings of all tills add up to?", lambda rows: _total(rows, lambda r: True)),
-        _item(rng, "abbey", "What is the mean amount of the takings of till 1?", lambda rows: _mean(rows, 1)),
-        _item(rng, "station", "What do the takings of till 3 add up to?", lambda rows: _total(rows, lambda r: r[1] == 3)),
-        _item(rng, "castle", "What is the largest single amount at till 2?", lambda rows: _largest(rows, 2)),
-        _item(rng, "market", "What is the mean amount of the takings of till 3?", lambda rows: _mean(rows, 3)),
+        _item(rng, "quay", "What is the sum of the amounts of till 2?", _total(2)),
+        _item(rng, "mill", "What is the mean of the amounts of till 1?", _mean(1)),
+        _item(rng, "abbey", "What is the sum of the amounts of till 3?", _total(3)),
+        _item(rng, "station", "What is the mean of the amounts of till 3?", _mean(3)),
+        _item(rng, "castle", "What is the largest amount of till 2?", _largest(2)),
+        _item(rng, "market", "What is the sum of the amounts of till 1?", _total(1)),
     ]
 
 
 def _item(rng: Random, shop: str, question: str, solve: Callable[[list[Row]], Fraction]) -> Item:
-    rows = [(4 + n // 4, n % 3 + 1, rng.randrange(150, 60_000), rng.choice(("", "", "V"))) for n in range(24)]
+    rows = [(4 + n // 4, n % 3 + 1, rng.randrange(150, 60_000), rng.choice(("ok", "ok", "void"))) for n in range(24)]
     for till in (1, 2, 3):
-        rows[till + 2] = (*rows[till + 2][:3], "")
-        rows.append((12, till, rng.randrange(60_000, 90_000), "V"))  # the largest amount of all was voided
+        rows[till + 2] = (*rows[till + 2][:3], "ok")
+        rows.append((12, till, rng.randrange(60_000, 90_000), "void"))  # the largest amount of all is void
     text = [f"{day:02}.03.2024;{till};{cents // 100},{cents % 100:02};{mark}" for day, till, cents, mark in rows]
     return Item(
-        question=f"{question} Give euros, rounded to two decimals.",
-        answer=rounded(solve([row for row in rows if row[3] != "V"]) / 100, 2),
+        question=f"{question} Leave out the rows whose mark is void. Round to two decimals.",
+        answer=rounded(solve([row for row in rows if row[3] != "void"]) / 100, 2),
         level=1,
         file_name=f"takings_{shop}.csv",
-        content=lines(
-            f"{SHOP}, takings of the {shop} shop in euros",
-            "Rows with mark V were voided and do not count",
-            "date;till;amount;mark",
-            *text,
-        ),
+        content=lines("date;till;amount;mark", *text),
     )
 
 
-def _total(rows: list[Row], wanted: Callable[[Row], bool]) -> Fraction:
-    return Fraction(sum(row[2] for row in rows if wanted(row)))
+def _total(till: int) -> Callable[[list[Row]], Fraction]:
+    return lambda rows: Fraction(sum(_amounts(rows, till)))
 
 
-def _mean(rows: list[Row], till: int) -> Fraction:
-    amounts = [row[2] for row in rows if row[1] == till]
-    return Fraction(sum(amounts), len(amounts))
+def _mean(till: int) -> Callable[[list[Row]], Fraction]:
+    return lambda rows: Fraction(sum(_amounts(rows, till)), len(_amounts(rows, till)))
 
 
-def _largest(rows: list[Row], till: int) -> Fraction:
-    return Fraction(max(row[2] for row in rows if row[1] == till))
+def _largest(till: int) -> Callable[[list[Row]], Fraction]:
+    return lambda rows: Fraction(max(_amounts(rows, till)))
+
+
+def _amounts(rows: list[Row], till: int) -> list[int]:
+    return [cents for _, where, cents, _ in rows if where == till]

@@ -40,7 +40,8 @@ class Column:
 
 def draw(console: Console, columns: Sequence[Column], rows: Sequence[Sequence[Text | str]]) -> None:
     """Print a table that fits the console."""
-    if not console.is_terminal and given_width() is None:
+    limited = console.is_terminal or given_width() is not None
+    if not limited:
         console.width = ROW_WIDTH
     shown = [number for number, column in enumerate(columns) if console.width >= column.wide]
     table = Table(box=box.SIMPLE_HEAD, header_style="bold", pad_edge=False, show_edge=False, expand=False)
@@ -51,10 +52,10 @@ def draw(console: Console, columns: Sequence[Column], rows: Sequence[Sequence[Te
             no_wrap=True,
             overflow="ellipsis",
             justify="right" if column.right else "left",
-            ratio=1 if column.flexible and console.is_terminal else None,
+            ratio=1 if column.flexible and limited else None,
             min_width=12 if column.flexible else None,
         )
-    table.expand = console.is_terminal and any(columns[number].flexible for number in shown)
+    table.expand = limited and any(columns[number].flexible for number in shown)
     for row in rows:
         table.add_row(*(_cell(row[number]) for number in shown))
     console.print(table)

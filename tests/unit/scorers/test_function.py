@@ -76,6 +76,15 @@ async def test_without_a_reference_a_comparison_is_not_called() -> None:
     assert await score(lambda answer: True, task=Task("q")) is not None
 
 
+async def test_a_function_may_say_that_it_does_without_a_reference() -> None:
+    def judge(answer: str, reference: str | None) -> bool:
+        return reference is None
+
+    feedback = await score(judge, task=Task("q"))
+    assert feedback is not None
+    assert feedback.reward == 1.0
+
+
 async def test_a_missing_answer_earns_nothing() -> None:
     feedback = await score(lambda answer: True, attempt=Attempt(task_id="t"))
     assert feedback is not None

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import ast
 import contextlib
+import importlib
 import linecache
 import os
+import re
 import signal
 import sys
 import traceback
+from pathlib import Path
 from types import CodeType, FrameType, TracebackType
 from typing import Any
 
@@ -71,7 +74,7 @@ class Block:
         try:
             try:
                 body, last = _compile(code, name)
-                _plain_numbers()
+                _plain_numbers(code)
                 self.clock.install()
                 self.clock.start(seconds)
                 exec(body, self.namespace)  # noqa: S102  # the sandbox is the process, not this call
@@ -121,12 +124,13 @@ def _echo(value: Any) -> str | None:
     return None if value is None else repr(value)[:ECHO]
 
 
-def _plain_numbers() -> None:
+def _plain_numbers(code: str) -> None:
     """Have numpy print 1.5 and not np.float64(1.5) within lists: models copy what they see."""
-    numpy = sys.modules.get("numpy")
-    if numpy is not None and hasattr(numpy, "set_printoptions") and not getattr(_plain_numbers, "done", False):
-        numpy.set_printoptions(legacy="1.25")
-        _plain_numbers.done = True  # type: ignore[attr-defined]
+    if getattr(_plain_numbers, "done", False) or not re.search(r"\b(?:numpy|pandas|scipy|sklearn)\b", code):
+        return
+    _plain_numbers.done = True  # type: ignore[attr-defined]
+    with contextlib.suppress(Exception):  # the code that needs it will see the error itself
+        importlib.import_module("numpy").set_printoptions(legacy="1.25")
 
 
 def _explain(error: BaseException, namespace: dict[str, Any]) -> str:
@@ -137,7 +141,7 @@ def _explain(error: BaseException, namespace: dict[str, Any]) -> str:
             return message[:MESSAGE]
         lines = _frames(error.__traceback__)
         facts = _facts(error, namespace)
-    except (Exception, RecursionError):  # an exception class of the code may itself fail to print
+    except Exception:  # noqa: BLE001  # an exception class of the code may itself fail to print
         return type(error).__name__
     if len(message) > MESSAGE:  # libraries put the point at the end as often as at the start
         message = message[: MESSAGE // 2] + " ... " + message[-MESSAGE // 2 :]
@@ -156,7 +160,7 @@ def _frames(tb: TracebackType | None) -> list[str]:
 def _facts(error: BaseException, namespace: dict[str, Any]) -> list[str]:
     """What there really is, where the code asked for something that there is not."""
     if isinstance(error, FileNotFoundError):
-        names = sorted(n for n in os.listdir() if not n.startswith("."))[:30]
+        names = sorted(p.name for p in Path().iterdir() if not p.name.startswith("."))[:30]
         return [f"Files here: {', '.join(names) or 'none'}"]
     pandas = sys.modules.get("pandas")
     if pandas is None or not isinstance(error, (KeyError, AttributeError, ValueError, IndexError)):

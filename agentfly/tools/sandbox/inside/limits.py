@@ -48,5 +48,5 @@ def _tasks_of_this_user() -> int:
         if folder.name.isdigit():
             with contextlib.suppress(OSError):
                 if folder.stat().st_uid == uid:
-                    count += len(os.listdir(folder / "task"))
+                    count += sum(1 for _ in (folder / "task").iterdir())
     return count

@@ -9,6 +9,7 @@ import os
 import socket
 import sys
 import types
+from pathlib import Path
 from typing import Any
 
 from . import limits
@@ -31,7 +32,7 @@ def main(fd: int, text: str) -> None:
 
         keep()
     limits.apply(options)
-    sys.path += [p for p in (*options["packages"], os.getcwd()) if p not in sys.path]
+    sys.path += [p for p in (*options["packages"], str(Path.cwd())) if p not in sys.path]
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(line_buffering=True, errors="backslashreplace")  # type: ignore[union-attr]
     connection = socket.socket(fileno=fd)

@@ -91,7 +91,7 @@ def _key(value: Any) -> str:
 
 
 def _first(items: Iterable[Any]) -> list[Any]:
-    found = []
+    found: list[Any] = []
     for item in items:
         if len(found) == ITEMS:
             break

