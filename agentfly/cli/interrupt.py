@@ -12,6 +12,7 @@ import contextlib
 import os
 import select
 import signal
+import sys
 import threading
 import time
 from collections.abc import Coroutine
@@ -139,6 +140,13 @@ class Guard:
         elif now - self._first > ECHO_SECONDS:
             self._leave()
 
+    def leave(self) -> NoReturn:
+        """End now, all being closed: taking the interpreter apart can take seconds, and nobody could interrupt that."""
+        for stream in (sys.stdout, sys.stderr):
+            with contextlib.suppress(OSError, ValueError):
+                stream.flush()
+        self._leave()
+
     def _leave(self) -> NoReturn:
         from agentfly.cli.processes import kill_descendants
 
@@ -167,9 +175,9 @@ def _restore_terminal(state: list[Any] | None) -> None:
     for fd in (1, 2):
         if os.isatty(fd):
             with contextlib.suppress(OSError):
-                os.write(fd, b"\x1b[?25h\x1b[0m\n")
+                os.write(fd, b"\x1b[?25h\x1b[0m")
             break
 
 
 guard = Guard()
-"""The one of this process. It stays armed to the very end, should the interpreter's own shutdown hang."""
+"""The one of this process."""

@@ -46,8 +46,15 @@ class _State:
     usage: Usage = field(default_factory=Usage)
     best: str | None = None
     """Best answer so far: what the last block that worked printed, or an answer that a check questioned."""
+    solution: str = ""
+    """The code that gave it."""
     questioned: set[str] = field(default_factory=set)
     model: str = ""
+
+    def keep(self, answer: str | None) -> None:
+        """Take `answer`, just given by the last block, for the best so far."""
+        if answer is not None:
+            self.best, self.solution = answer, distil(self.ran)
 
 
 class CodeActGenerator:
@@ -121,7 +128,8 @@ class CodeActGenerator:
             temperature=_temperature(brief.temperature, state.errors),
             seed=brief.seed,
             max_tokens=state.budget.reply_tokens(self._reply_tokens, state.usage),
-            stop=self._stop,
+            # A model that opens its block with a bare fence is cut off by a fence as stop sequence: let it speak then.
+            stop=() if state.steps and not state.steps[-1].action else self._stop,
             timeout=state.budget.seconds_left(),
         )
         messages = conversation(state.start, state.turns, self._context_chars)
@@ -141,8 +149,8 @@ class CodeActGenerator:
             state.ran.append(Ran(action.code, execution.error))
         if execution.answered:
             answer = answer_text(execution.answer)
+            state.keep(answer)
             observation, told, final = await self._examine(state, answer)
-            state.best = answer
         else:
             observation, told = self._observe(state, action, execution)
         step = _record(number, action, execution, observation, final, reply)
@@ -176,7 +184,7 @@ class CodeActGenerator:
             repeats = state.errors.count(kind)
             state.errors.append(kind)
         else:
-            state.best = guess(execution) or state.best
+            state.keep(guess(execution))
         return observed(execution, chars), asked_on(execution, chars, repeats, state.files)
 
 
@@ -214,7 +222,7 @@ def _attempt(state: _State, answer: str | None, status: AttemptStatus, reason: s
         answer=answer,
         status=status,
         reason=reason,
-        solution=distil(state.ran) if answer is not None else "",
+        solution=state.solution,
         shown_cases=shown_cases,
         shown_bullets=shown_bullets,
         cited=cited((*shown_cases, *shown_bullets), [turn.reply for turn in state.turns]),

@@ -36,7 +36,8 @@ BATCH = 500
 """Rows of one write to Chroma: 20 rows cost 45 ms, 500 about 150 ms; other threads may search in between."""
 _COLLECTION = "cases"
 _SAMPLES = 12
-_CONFIGURATION = {"hnsw": {"space": "cosine", "ef_search": 128, "ef_construction": 128, "max_neighbors": 24}}
+# Measured on 20,000 clustered vectors: the 32 nearest found in full; wider graphs cost twice the time to build.
+_CONFIGURATION = {"hnsw": {"space": "cosine", "ef_search": 128, "ef_construction": 100, "max_neighbors": 16}}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import hashlib
-import json
 import os
 import shutil
 import time
@@ -21,6 +20,7 @@ from pathlib import Path
 
 from agentfly.errors import WeightsError
 from agentfly.events import Notice
+from agentfly.models import stamps
 
 Notify = Callable[[Notice], None]
 Stop = Callable[[], bool]
@@ -224,17 +224,17 @@ class _Job:
 
     def _keep(self, path: Path) -> None:
         path.replace(self.target)
-        self._stamp(self.target)
+        stamps.write(self.folder, self.target, self.weights.sha256)
 
     def _verified(self, path: Path) -> bool:
         """Whether the file is right: by its stamp when nothing has touched it since, else by reading it all."""
         if path.stat().st_size != self.weights.size:
             return False
-        if self._read_stamp(path) == self._fingerprint(path):
+        if stamps.is_valid(self.folder, path, self.weights.sha256):
             return True
         if self._digest(path) != self.weights.sha256:
             return False
-        self._stamp(path)
+        stamps.write(self.folder, path, self.weights.sha256)
         return True
 
     def _digest(self, path: Path) -> str:
@@ -244,28 +244,6 @@ class _Job:
             done += len(chunk)
             self._progress("checking the embedded model", done)
         return digest.hexdigest()
-
-    def _fingerprint(self, path: Path) -> list[object]:
-        stat = path.stat()
-        return [str(path), stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino, self.weights.sha256]
-
-    def _stamp_path(self, path: Path) -> Path:
-        name = hashlib.sha256(str(path).encode()).hexdigest()[:16]
-        return self.folder / f"verified-{name}.json"
-
-    def _read_stamp(self, path: Path) -> object:
-        try:
-            return json.loads(self._stamp_path(path).read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            return None
-
-    def _stamp(self, path: Path) -> None:
-        stamp = self._stamp_path(path)
-        temporary = stamp.with_suffix(f".{os.getpid()}.tmp")
-        with contextlib.suppress(OSError):  # a read-only cache only costs another check next time
-            self.folder.mkdir(parents=True, exist_ok=True)
-            temporary.write_text(json.dumps(self._fingerprint(path)), encoding="utf-8")
-            temporary.replace(stamp)
 
     def _chunks(self, path: Path) -> Iterator[bytes]:
         with path.open("rb") as file:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from agentfly.errors import AgentflyError, ProviderError, ReplyError
@@ -13,6 +14,7 @@ from agentfly.nodes.state import Emit, Parts, State
 from agentfly.nodes.workspace import location
 from agentfly.playbooks.delta import Delta
 from agentfly.playbooks.playbook import Playbook
+from agentfly.playbooks.rules import MODEL_RULES, Rules
 from agentfly.prompts import render
 from agentfly.protocols import CallOptions, Trial, Verdict
 from agentfly.structured import ask
@@ -53,9 +55,9 @@ async def judge(
     """Let the gate decide on the proposal; tags rest on the attempt itself and are kept either way."""
     first = state["trials"][0]
     current = parts.playbook.current()
-    candidate = current.apply(proposed, run=state["run_id"])
+    candidate = current.apply(proposed, run=state["run_id"], rules=_rules(parts))
     if candidate.bullets == current.bullets:
-        refused = "; ".join(refusal.reason for refusal in current.refusals(proposed))
+        refused = "; ".join(refusal.reason for refusal in current.refusals(proposed, rules=_rules(parts)))
         emit(Curated(accepted=False, reason=refused or "nothing to change"))
         learned = _commit(state, parts, emit, Delta.model_validate({"operations": tags})) if tags else Learned()
         return {"learned": learned, "usage": usage}
@@ -75,7 +77,7 @@ async def judge(
             {"reason": proposed.reason, "operations": [*(op.model_dump() for op in proposed.operations), *tags]}
         )
         return {"learned": _commit(state, parts, emit, delta, verdict), "trials": trials, "usage": spent}
-    parts.playbook.drop(proposed, run=state["run_id"], reason=verdict.reason, evidence=_evidence(first, verdict))
+    parts.playbook.drop(proposed, verdict.reason, _evidence(first, verdict), state["run_id"])
     emit(Curated(accepted=False, reason=verdict.reason, changes=describe(proposed)))
     if tags:
         _commit(state, parts, emit, Delta.model_validate({"operations": tags}))
@@ -97,10 +99,22 @@ def _commit(state: State, parts: Parts, emit: Emit, delta: Delta, verdict: Verdi
     first = state["trials"][0]
     reason = verdict.reason if verdict else "credit from the attempt"
     done = parts.playbook.commit(
-        delta, author="run", run=state["run_id"], reason=reason, evidence=_evidence(first, verdict)
+        delta,
+        author="run",
+        run=state["run_id"],
+        reason=reason,
+        evidence=_evidence(first, verdict),
+        rules=_rules(parts),
     )
-    emit(Curated(accepted=True, reason=reason, changes=describe(delta), version=done.version))
+    if not done.accepted:  # meanwhile another process committed the same
+        return Learned(reason="nothing to change")
+    emit(Curated(accepted=True, reason=reason, changes=tuple(map(str, done.changes)), version=done.version))
     return Learned(delta=done.version, accepted=True, reason=reason)
+
+
+def _rules(parts: Parts) -> Rules:
+    """What a model may write into a playbook."""
+    return replace(MODEL_RULES, chars=parts.settings.playbook.bullet_chars)
 
 
 def _evidence(first: Trial, verdict: Verdict | None) -> dict[str, Any]:

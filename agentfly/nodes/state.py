@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Protocol, TypedDict
@@ -10,7 +10,9 @@ from typing import Annotated, Any, Protocol, TypedDict
 from agentfly.config import Settings
 from agentfly.events import Event
 from agentfly.playbooks.delta import Delta
+from agentfly.playbooks.history import Committed
 from agentfly.playbooks.playbook import Playbook
+from agentfly.playbooks.rules import Rules
 from agentfly.protocols import Gate, Generator, Model, Trial
 from agentfly.types import Attempt, Bullet, Case, Feedback, Learned, Recalled, Reflection, Task, Usage
 
@@ -68,9 +70,9 @@ class Book(Protocol):
     def current(self) -> Playbook: ...
     def shown(self, ids: Iterable[str]) -> None: ...
     def commit(
-        self, delta: Delta, *, author: str, run: str | None = ..., reason: str = ..., evidence: Any = ...
-    ) -> Any: ...
-    def drop(self, delta: Delta, *, run: str | None = ..., reason: str = ..., evidence: Any = ...) -> Any: ...
+        self, delta: Delta, *, author: str, run: str, reason: str, evidence: Mapping[str, Any], rules: Rules
+    ) -> Committed: ...
+    def drop(self, delta: Delta, reason: str, evidence: Mapping[str, Any], run: str) -> object: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,15 +19,12 @@ from agentfly.playbooks.playbook import Playbook
 from agentfly.playbooks.render import to_markdown
 from agentfly.playbooks.rows import Reader, Revision, Writer
 from agentfly.playbooks.rules import Rules
+from agentfly.playbooks.view import View
 
 if TYPE_CHECKING:
     from agentfly.store.database import Database
 
 _RULES = Rules()
-_REPLAYED = 200
-"""Versions of other processes that are replayed one by one; past that, all is read again."""
-_UNLOCKED = 3
-"""Times that everything is read without holding up others."""
 
 
 class PlaybookLedger:
@@ -54,8 +51,7 @@ class PlaybookLedger:
         self._budget = budget
         self._rules = rules
         self._lock = threading.RLock()
-        self._head = rows.NO_HEAD
-        self._playbook: Playbook | None = None
+        self._view = View(db)
 
     def current(self) -> Playbook:
         """The newest version. Costs one small query while nobody else commits.
@@ -64,8 +60,8 @@ class PlaybookLedger:
             HomeError: the database cannot be read.
         """
         with self._lock:
-            first = self._playbook is None
-            playbook = self._catch_up(self._db)
+            first = self._view.held is None
+            playbook = self._view.newest(self._db)
             if first:
                 self._restore_file(playbook)
             return playbook
@@ -100,7 +96,7 @@ class PlaybookLedger:
         """
         with self._lock:
             with self._db.write() as tx:
-                base = self._catch_up(tx)
+                base = self._view.newest(tx)
                 if expected_version not in (None, base.version):
                     raise InputError(
                         f"the playbook is at version {base.version}, not {expected_version}; look at it and try again"
@@ -142,7 +138,7 @@ class PlaybookLedger:
         with self._lock, self._db.write() as tx:
             revision = Revision(
                 version=None,
-                parent=self._catch_up(tx).version,
+                parent=self._view.newest(tx).version,
                 author=author,
                 run=run,
                 reason=reason,
@@ -161,7 +157,7 @@ class PlaybookLedger:
         """
         with self._lock:
             with self._db.write() as tx:
-                base = self._catch_up(tx)
+                base = self._view.newest(tx)
                 undone = self._undone(tx, base, version)
                 changes = differences(base, base.with_changes(undone, version), dict.fromkeys(c.id for c in undone))
                 shown = rows.exposures(tx, [change.id for change in changes if change.before is None])
@@ -186,7 +182,7 @@ class PlaybookLedger:
             InputError: there is no such version.
         """
         with self._lock:
-            base = self._catch_up(self._db)
+            base = self._view.newest(self._db)
             return base.with_changes(self._undone(self._db, base, version), version)
 
     def diff(self, a: int, b: int) -> tuple[Change, ...]:
@@ -219,37 +215,13 @@ class PlaybookLedger:
         with self._lock:
             with self._db.write() as tx:
                 tx.executemany("UPDATE bullets SET shown = shown + 1 WHERE id = ?", [(key,) for key in sorted(counts)])
-            if self._playbook is not None:
-                self._playbook = self._playbook.with_shown(counts)
+            if self._view.held is not None:
+                self._view.hold(self._view.head, self._view.held.with_shown(counts))
 
-    def _catch_up(self, db: Reader) -> Playbook:
-        head, cached = rows.head(db), self._playbook
-        if cached is None or not self._is_past(db, head) or head[1] - cached.version > _REPLAYED:
-            cached = self._load(db, head)
-        elif head != self._head:
-            for newest, changes in rows.newer(db, cached.version):
-                cached, self._head = cached.with_changes(changes, newest[1]), newest
-        self._playbook = cached
-        return cached
-
-    def _load(self, db: Reader, head: rows.Head) -> Playbook:
-        """Read everything. Without a transaction others may commit meanwhile: then it is done again, at last under lock."""
-        for _ in range(_UNLOCKED):
-            loaded, after = rows.load(db, head[1]), rows.head(db)
-            if after == head:
-                self._head = head
-                return loaded
-            head = after
-        with self._db.write() as tx:
-            self._head = rows.head(tx)
-            return rows.load(tx, self._head[1])
-
-    def _is_past(self, db: Reader, head: rows.Head) -> bool:
-        """Whether what is cached is a version of this history, and not one that was undone or replaced by a restore."""
-        if self._head in (head, rows.NO_HEAD):
-            return True
-        found = db.read("SELECT 1 FROM playbook_versions WHERE id = ? AND version = ? AND created = ?", self._head)
-        return bool(found) and head[1] >= self._head[1]
+    def flush(self) -> None:
+        """Write ``playbook.md`` now where that was put off, as it is for large playbooks."""
+        if self._publisher:
+            self._publisher.flush()
 
     def _undone(self, db: Reader, base: Playbook, version: int) -> tuple[Change, ...]:
         if not 0 <= version <= base.version:
@@ -279,7 +251,7 @@ class PlaybookLedger:
     ) -> Committed:
         notice = ""
         if head is not None:
-            self._playbook, self._head = playbook, head
+            self._view.hold(head, playbook)
             notice = self._publish(playbook)
         return Committed(
             version=playbook.version,
@@ -290,11 +262,6 @@ class PlaybookLedger:
             notice=notice,
         )
 
-    def flush(self) -> None:
-        """Write ``playbook.md`` now where that was put off, as it is for large playbooks."""
-        if self._publisher:
-            self._publisher.flush()
-
     def _publish(self, playbook: Playbook, *, now: bool = False) -> str:
         """Write ``playbook.md``; whoever writes last looks again, so that the newest version stands in the end."""
         if self._publisher is None:
@@ -304,8 +271,8 @@ class PlaybookLedger:
             return ""
         try:
             self._publisher.write(playbook)
-            while rows.head(self._db) != self._head:
-                self._publisher.write(self._catch_up(self._db))
+            while rows.head(self._db) != self._view.head:
+                self._publisher.write(self._view.newest(self._db))
         except OSError as error:
             return f"{self._path} could not be written: {error.strerror}; the change itself is kept"
         return ""

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, overload
 
 from pydantic import BaseModel, ConfigDict, Field, PydanticUserError, ValidationError, create_model
-from pydantic_core import PydanticSerializationError, to_jsonable_python
+from pydantic_core import PydanticSerializationError, from_json, to_json
 
 from agentfly.errors import ConfigError, ToolError
 from agentfly.protocols import Risk, Tool
@@ -42,7 +42,10 @@ class FunctionTool:
         self._description = description if description is not None else inspect.getdoc(function) or ""
         self._risk: Risk = risk
         self._arguments = _model(function, self._name)
-        self._schema = self._arguments.model_json_schema()
+        try:
+            self._schema = self._arguments.model_json_schema()
+        except PydanticUserError as error:
+            raise ConfigError(f"{self._name} cannot be a tool: {error.message}") from None
 
     @property
     def name(self) -> str:
@@ -159,8 +162,8 @@ def identifier(name: str) -> str:
 def jsonable(value: Any) -> Any:
     """A value as JSON data; text where it cannot be."""
     try:
-        return to_jsonable_python(value, inf_nan_mode="strings", serialize_unknown=False)
-    except (PydanticSerializationError, ValueError, UnicodeDecodeError):
+        return from_json(to_json(value, inf_nan_mode="strings"))
+    except (PydanticSerializationError, ValueError):
         return str(value)
 
 

@@ -25,7 +25,7 @@ F = "```"
         (f"{F}python\n!pip install pandas\nx = 1\n{F}", "# pip install pandas\nx = 1"),
         (f"{F}python\n>>> x = 1\n>>> x\n{F}", "x = 1\nx"),
         (f"{F}python\ns = '''\n~~~ {F} inside\n'''\n{F}", f"s = '''\n~~~ {F} inside\n'''"),
-        (f"~~~python\nx = 1\n~~~", "x = 1"),
+        ("~~~python\nx = 1\n~~~", "x = 1"),
         (f"{F}python\r\nx = 1\r\n{F}", "x = 1"),
     ],
 )
@@ -35,7 +35,9 @@ def test_code_is_found(reply: str, code: str) -> None:
     assert not action.problem
 
 
-@pytest.mark.parametrize("reply", ["", "The answer is 42.", "42", "yes", f"{F}json\n{{}}\n{F}", f"{F}\njust words here\n{F}"])
+@pytest.mark.parametrize(
+    "reply", ["", "The answer is 42.", "42", "yes", f"{F}json\n{{}}\n{F}", f"{F}\njust words here\n{F}"]
+)
 def test_no_code_is_told(reply: str) -> None:
     action = extract(reply)
     assert action.code == ""

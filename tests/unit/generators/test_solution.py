@@ -28,7 +28,10 @@ def test_what_is_needed_comes_along_in_order() -> None:
 
 
 def test_of_a_failed_block_what_was_done_before() -> None:
-    failed = Ran("import pandas as pd\ndf = pd.read_csv(\n  'a.csv')\nm = df['y'].mean()\n", "block 1, line 4: m = df...\nKeyError: 'y'")
+    failed = Ran(
+        "import pandas as pd\ndf = pd.read_csv(\n  'a.csv')\nm = df['y'].mean()\n",
+        "block 1, line 4: m = df...\nKeyError: 'y'",
+    )
     assert distil([failed, Ran("final_answer(df['x'].mean())")]) == (
         "import pandas as pd\ndf = pd.read_csv(\n  'a.csv')\nfinal_answer(df['x'].mean())"
     )
@@ -42,7 +45,12 @@ def test_functions_bring_their_names() -> None:
 
 
 def test_the_solution_works_when_run_alone() -> None:
-    blocks = [Ran("a = [3, 1]"), Ran("b = 1 / 0", "block 2, line 1: b = 1 / 0\nZeroDivisionError"), Ran("a.sort()"), Ran("out.append(a[0])")]
+    blocks = [
+        Ran("a = [3, 1]"),
+        Ran("b = 1 / 0", "block 2, line 1: b = 1 / 0\nZeroDivisionError"),
+        Ran("a.sort()"),
+        Ran("out.append(a[0])"),
+    ]
     out: list[int] = []
     exec(distil(blocks), {"out": out})
     assert out == [1]

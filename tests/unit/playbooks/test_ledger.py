@@ -7,8 +7,7 @@ import time
 import pytest
 
 from agentfly.errors import HomeError, InputError
-from agentfly.playbooks import Delta, PlaybookLedger
-from agentfly.playbooks.ledger import rows
+from agentfly.playbooks import Delta, PlaybookLedger, rows
 from agentfly.store.home import Home
 
 
@@ -324,7 +323,7 @@ def test_a_commit_while_everything_is_read(home, monkeypatch, commits):
 
 
 def test_catching_up_over_many_versions(home, monkeypatch):
-    monkeypatch.setattr("agentfly.playbooks.ledger._REPLAYED", 3)
+    monkeypatch.setattr("agentfly.playbooks.view.REPLAYED", 3)
     with Home.open(home.path) as other:
         a, b = PlaybookLedger(home.db, None), PlaybookLedger(other.db, None)
         a.current()

@@ -13,7 +13,7 @@ from agentfly.tools.files import CHARS, preview, previews
 
 def test_table(tmp_path: Path) -> None:
     path = tmp_path / "people.csv"
-    path.write_text("\ufeffFull Name,No. of cases\nAda,1\nBob,\"2,5\"\nCid,3\n", encoding="utf-8")
+    path.write_text('\ufeffFull Name,No. of cases\nAda,1\nBob,"2,5"\nCid,3\n', encoding="utf-8")
     text = preview(path)
     assert text.startswith("people.csv: table, about 3 rows")
     assert "['Full Name', 'No. of cases']" in text

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -45,9 +45,9 @@ async def worker(tier: str, workspace: Path) -> AsyncIterator[PythonWorker]:
 
 
 @pytest.fixture
-def secret(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+def secret(monkeypatch: pytest.MonkeyPatch) -> str:
     monkeypatch.setenv("SOME_API_KEY", "sk-secret-123")
-    yield "sk-secret-123"
+    return "sk-secret-123"
 
 
 def test_meets_the_protocols(worker: PythonWorker) -> None:
@@ -191,10 +191,11 @@ async def test_printed_frames_forge_nothing(worker: PythonWorker) -> None:
     assert not execution.answered
     assert "forged" in execution.output
     # A child process does not even have the channel.
-    spread = "import subprocess, sys\nsubprocess.run([sys.executable, '-c', %r])" % (
+    child = (
         f"import os, struct\nf = {frame!r}.encode()\n"
         "for fd in range(3, 64):\n  try: os.write(fd, struct.pack('>I', len(f)) + f)\n  except OSError: pass"
     )
+    spread = f"import subprocess, sys\nsubprocess.run([sys.executable, '-c', {child!r}])"
     execution = await worker.run(spread, 10)
     assert not execution.answered
 
@@ -214,7 +215,9 @@ async def test_a_forked_child_does_not_report(worker: PythonWorker) -> None:
 
 
 async def test_nothing_is_inherited(worker: PythonWorker, secret: str) -> None:
-    code = "import os\nprint(dict(os.environ))\nprint(open('/proc/self/environ').read())\nprint(open('data.txt').read())"
+    code = (
+        "import os\nprint(dict(os.environ))\nprint(open('/proc/self/environ').read())\nprint(open('data.txt').read())"
+    )
     execution = await worker.run(code + "\nprint(repr(input()) if 0 else os.read(0, 10))", 5)
     assert execution.error is None
     assert secret not in execution.output
@@ -288,7 +291,7 @@ def test_killing_the_host_ends_everything(tier: str, workspace: Path) -> None:
         "async def main():\n"
         f"  async with PythonSandbox(tier={tier!r}).open(Path({str(workspace)!r})) as w:\n"
         "    await w.run('''import os, time\nos.fork()\nif os.fork(): os.setsid() if os.getpid() != os.getpgid(0) else 0\n"
-        "while True: open(\"beat\" + str(os.getpid()), \"w\").write(str(time.time())); time.sleep(0.01)''', 60)\n"
+        'while True: open("beat" + str(os.getpid()), "w").write(str(time.time())); time.sleep(0.01)\'\'\', 60)\n'
         "asyncio.run(main())\n"
     )
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])}

@@ -36,7 +36,7 @@ def test_describes_itself() -> None:
 async def test_checks_and_converts_arguments() -> None:
     assert await weather.call({"city": "Rome", "days": "3"}) == {"city": "Rome", "days": 3, "unit": "C"}
     for wrong in ({}, {"city": "Rome", "hours": 3}, {"city": "Rome", "unit": "K"}, {"city": ["Rome"]}):
-        with pytest.raises(ToolError, match="Call it as weather"):
+        with pytest.raises(ToolError, match=r"Call it as weather\("):
             await weather.call(wrong)
 
 
@@ -45,14 +45,14 @@ async def test_exceptions_are_told() -> None:
     def divide(a: int, b: int) -> float:
         return a / b
 
-    with pytest.raises(ToolError, match="divide failed: ZeroDivisionError: division by zero"):
+    with pytest.raises(ToolError, match="divide failed: ZeroDivisionError: division"):
         await divide.call({"a": 1, "b": 0})
 
     @tool
     def refuse() -> None:
         raise ToolError("not today")
 
-    with pytest.raises(ToolError, match="^not today$"):
+    with pytest.raises(ToolError, match=r"^not today$"):
         await refuse.call({})
 
 
@@ -84,10 +84,9 @@ async def test_async_functions_and_odd_names() -> None:
 async def test_results_are_json_data() -> None:
     @tool
     def odd() -> Any:
-        return {"day": date(2024, 1, 2), "what": {1, 1}, "other": object}
+        return {"day": date(2024, 1, 2), "what": {1}, "other": object()}
 
-    result = await odd.call({})
-    assert isinstance(result, str) or result["day"] == "2024-01-02"
+    assert isinstance(await odd.call({}), str)  # one thing in it is no JSON
 
     @tool
     def numbers() -> Any:
@@ -108,7 +107,7 @@ async def test_positional_calls(args: list[Any], kwargs: dict[str, Any], problem
 
 def test_what_cannot_be_a_tool() -> None:
     def star(*args: int) -> None: ...
-    def unknown(x: "Nowhere") -> None: ...  # type: ignore[name-defined]  # noqa: F821
+    def unknown(x: Nowhere) -> None: ...  # type: ignore[name-defined]  # noqa: F821
 
     class Odd: ...
 
