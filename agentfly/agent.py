@@ -202,7 +202,8 @@ class Agent:
                 self.runs.add_attempt(run_id, number, trial.attempt, trial.feedback)
             await made.checkpointer.adelete_thread(run_id)
         except BaseException as error:
-            self.runs.fail(run_id, str(error) if isinstance(error, Exception) else "interrupted by the user")
+            failed = isinstance(error, Exception)
+            self.runs.fail(run_id, str(error) if failed else "interrupted", "error" if failed else "interrupted")
             raise
         finally:
             made.forget_reference(run_id)

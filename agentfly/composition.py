@@ -56,6 +56,7 @@ class Composition:
             rules=Rules(chars=settings.playbook.bullet_chars),
         )
         self.runs = RunStore(self.home.db)
+        self.runs.close_interrupted()
         self._models: dict[str, Model] = {}
         self._references: dict[str, str | None] = {}
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any, TypeVar
 
 from pydantic import TypeAdapter
+from pydantic_core import PydanticSerializationError
 
 T = TypeVar("T")
-
-
 _adapters: dict[type[Any], TypeAdapter[Any]] = {}
 
 
@@ -19,8 +19,11 @@ def _adapter(kind: type[Any]) -> TypeAdapter[Any]:
 
 
 def to_json(record: object) -> str:
-    """One line of JSON for a record, or a tuple of records."""
-    return _adapter(type(record)).dump_json(record).decode()
+    """One line of JSON for a record, or a tuple of records; half a surrogate pair, which JSON cannot hold, becomes ``?``."""
+    try:
+        return _adapter(type(record)).dump_json(record).decode()
+    except PydanticSerializationError:
+        return json.dumps(to_data(record), ensure_ascii=False).encode("utf-8", "replace").decode()
 
 
 def to_data(record: object) -> Any:

@@ -107,16 +107,13 @@ def check_packages(patient: Patient) -> Check:
 
 def check_model(patient: Patient) -> Check:
     """Which model would be taken, and whether it could answer. Asks no provider for a completion."""
-    from agentfly.models.choose import DEFAULTS, choose_model, open_model
+    from agentfly.models.choose import choose_model, open_model
 
     choice = choose_model(patient.settings)
     open_model(choice.name, patient.settings, patient.notify)
     said = f"{choice.name} ({choice.why})"
     if choice.name == "embedded":
         return _weights(patient, said)
-    keys = [key for key, name in DEFAULTS.items() if name.partition("/")[0] == choice.name.partition("/")[0]]
-    if keys and not patient.settings.api_base and not any(os.environ.get(key) for key in keys):
-        return Check("model", "warn", f"{said}, but no key is set for it", f"set {keys[0]}, or choose another --model")
     return Check("model", "ok", said)
 
 

@@ -27,6 +27,7 @@ T = TypeVar("T")
 GRACE_SECONDS = 1.4
 ECHO_SECONDS = 0.3
 """A second signal within this time is the same key press, delivered to process and group."""
+NUDGE_SECONDS = 0.1
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -47,6 +48,7 @@ class Guard:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._pipe: tuple[int, int] | None = None
         self._terminal: list[Any] | None = None
+        self._main, self._number = 0, int(signal.SIGINT)
 
     def install(self) -> None:
         """Take over SIGINT and SIGTERM; does nothing outside the main thread or when called again."""
@@ -57,6 +59,7 @@ class Guard:
             os.set_blocking(end, False)
         self._terminal = _terminal_state()
         signal.set_wakeup_fd(self._pipe[1], warn_on_full_buffer=False)
+        self._main = threading.get_ident()
         for number in SIGNALS:
             signal.signal(number, self._on_signal)
         threading.Thread(target=self._watch, args=(self._pipe[0],), name="interrupt-watch", daemon=True).start()
@@ -114,14 +117,27 @@ class Guard:
 
     def _watch(self, fd: int) -> None:
         while True:
-            deadline = self._deadline
-            remaining = None if deadline is None else max(0.0, deadline - time.monotonic())
-            ready, _, _ = select.select([fd], [], [], remaining)
+            ready, _, _ = select.select([fd], [], [], self._patience())
             with self._lock:
                 if ready:
                     self._note(self._drain())
                 elif self._deadline is not None and time.monotonic() >= self._deadline:
                     self._leave()
+                elif self._unheard():
+                    signal.pthread_kill(self._main, self._number)
+
+    def _patience(self) -> float | None:
+        """Seconds to wait for the next signal."""
+        deadline = self._deadline
+        if deadline is None:
+            return None
+        return NUDGE_SECONDS if self._unheard() else max(0.0, deadline - time.monotonic())
+
+    def _unheard(self) -> bool:
+        """Whether the main thread has not handled the signal yet. One that came just before readline began to wait for
+        keys is not seen until the next one: hence the nudge, while it still counts as the same key press."""
+        waited = time.monotonic() - self._first
+        return self._deadline is not None and self._received is None and waited < ECHO_SECONDS - NUDGE_SECONDS
 
     def _drain(self) -> bytes:
         if self._pipe is None:
@@ -132,11 +148,12 @@ class Guard:
 
     def _note(self, received: bytes) -> None:
         """Arm, or leave at once on a second press."""
-        if not any(number in received for number in SIGNALS):
+        told = [number for number in SIGNALS if number in received]
+        if not told:
             return
         now = time.monotonic()
         if self._deadline is None:
-            self._first, self._deadline = now, now + self._grace
+            self._first, self._deadline, self._number = now, now + self._grace, told[0]
         elif now - self._first > ECHO_SECONDS:
             self._leave()
 
@@ -152,7 +169,7 @@ class Guard:
 
         kill_descendants()
         _restore_terminal(self._terminal)
-        os._exit(128 + (signal.SIGTERM if self._received == signal.SIGTERM else signal.SIGINT))
+        os._exit(128 + (self._received or self._number))
 
 
 def _terminal_state() -> list[Any] | None:

@@ -343,7 +343,7 @@ class CaseBank:
         if held is not None and held != self.embedder.name:
             raise HomeError(
                 f"the cases in {self._home.path} were embedded by {held!r}, not by {self.embedder.name!r}; "
-                "run `agentfly memory rebuild` to embed them anew"
+                "`agentfly doctor --fix` embeds them anew"
             )
         self._embedder_checked = held is not None
 

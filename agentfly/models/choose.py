@@ -33,6 +33,18 @@ DEFAULTS = {
     "OPENROUTER_API_KEY": "openrouter/openai/gpt-5-mini",
 }
 
+# Variables one of which must be set, where a provider cannot do without a key.
+_KEYS = {
+    "openai": ("OPENAI_API_KEY",),
+    "anthropic": ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN"),
+    "gemini": ("GEMINI_API_KEY", "GOOGLE_API_KEY"),
+    "mistral": ("MISTRAL_API_KEY",),
+    "groq": ("GROQ_API_KEY",),
+    "deepseek": ("DEEPSEEK_API_KEY",),
+    "xai": ("XAI_API_KEY",),
+    "openrouter": ("OPENROUTER_API_KEY", "OR_API_KEY"),
+}
+
 # Prefixes that need no look into litellm; any other is looked up there.
 _PROVIDERS = frozenset(
     {
@@ -127,7 +139,8 @@ def open_model(
         notify: takes notices, possibly from another thread.
 
     Raises:
-        ModelUnavailableError: a name that nothing answers to, with the nearest one that something does.
+        ModelUnavailableError: a name that nothing answers to, with the nearest one that something does; or a
+            provider whose key is not set.
     """
     name = name.strip()
     if not name or name.endswith("/"):
@@ -137,9 +150,10 @@ def open_model(
     if name == EMBEDDED:
         return _open_embedded(settings, notify)
     _check_name(name)
+    base = ollama_address(environ) if name.startswith(("ollama/", "ollama_chat/")) else settings.api_base
+    _check_key(name, base, environ)
     from agentfly.models.litellm import LiteLLMModel
 
-    base = ollama_address(environ) if name.startswith(("ollama/", "ollama_chat/")) else settings.api_base
     return LiteLLMModel(
         name,
         api_base=base,
@@ -180,6 +194,14 @@ def _check_name(name: str) -> None:
     from agentfly.models.litellm import check_name
 
     check_name(name)
+
+
+def _check_key(name: str, base: str | None, environ: Mapping[str, str]) -> None:
+    provider = name.partition("/")[0]
+    wanted = _KEYS.get(provider, ())
+    own_server = base or (provider == "openai" and _openai_base(environ))
+    if wanted and not own_server and not any(environ.get(variable) for variable in wanted):
+        raise ModelUnavailableError(f"{name} needs a key: set {wanted[0]}")
 
 
 def ollama_address(environ: Mapping[str, str] = os.environ) -> str:

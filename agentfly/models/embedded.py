@@ -12,7 +12,7 @@ import sys
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import CancelledError, Future
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from agentfly.config import EmbeddedSettings
@@ -218,10 +218,12 @@ class EmbeddedModel:
         client = await self._client()
         try:
             return await client.complete(messages, options, on_text)
-        except ProviderError:
+        except ProviderError as error:
             if self._server is not None and self._server.running:
                 raise
-        return await (await self._client()).complete(messages, options, on_text)
+            lost = error.usage
+        reply = await (await self._client()).complete(messages, options, on_text)
+        return replace(reply, usage=lost + reply.usage)
 
     async def aclose(self) -> None:
         server, self._server, self._inner = self._server, None, None

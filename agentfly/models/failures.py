@@ -21,6 +21,9 @@ KEY_VARIABLES = {
     "perplexity": "PERPLEXITYAI_API_KEY",
 }
 
+_NO_KEY = re.compile(
+    r"missing [^.]{0,40}(api.?key|credentials)|_API_KEY\W* is not set|api_key client option", re.IGNORECASE
+)
 _NO_SUCH_MODEL = re.compile(
     r"model[^.]{0,80}(not (exist|found|valid|supported)|does not exist|unknown)"
     r"|(not a valid|no such|unknown|invalid) model|provider not provided",
@@ -52,7 +55,7 @@ def diagnose(error: Exception) -> Failure:
     name = type(error).__name__
     if name in {"UnsupportedParamsError", "LiteLLMUnknownProvider"}:
         kind: Kind = "unknown_model" if name == "LiteLLMUnknownProvider" else "fatal"
-    elif status in {401, 403} or "api_key client option must be set" in text:
+    elif status in {401, 403} or _NO_KEY.search(text):
         kind = "refused"
     elif status == 404 or (status in {400, 422} and _NO_SUCH_MODEL.search(text)):
         kind = "unknown_model"
@@ -73,7 +76,7 @@ def key_variable(model: str) -> str:
 
 def one_line(text: str, limit: int = 300) -> str:
     """Whitespace folded, markup and litellm's class prefixes dropped, cut to `limit` characters."""
-    text = re.sub(r"<[^>]{1,200}>", " ", text)
+    text = re.sub(r"<[^>]{1,200}>", " ", text.partition("Traceback (most recent")[0])
     text = re.sub(r"\blitellm\.\w+: ", "", " ".join(text.split()))
     text = re.sub(r"^((\w+(Error|Exception)(: | - ))+)", "", text)
     return text if len(text) <= limit else text[: limit - 1] + "…"

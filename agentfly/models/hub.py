@@ -21,7 +21,7 @@ def download(repository: str, file: str, folder: Path, progress: Callable[[int],
         OSError: the disk.
     """
     import httpx
-    from huggingface_hub import hf_hub_download
+    from huggingface_hub import constants, hf_hub_download
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled
     from huggingface_hub.utils import logging as hub_logging
     from tqdm.auto import tqdm  # type: ignore[import-untyped]
@@ -42,6 +42,8 @@ def download(repository: str, file: str, folder: Path, progress: Callable[[int],
 
     hub_logging.set_verbosity_error()  # type: ignore[no-untyped-call]
     try:
+        if not constants.HF_HUB_OFFLINE:
+            httpx.head(constants.ENDPOINT, timeout=5.0)  # the client itself tries for half a minute
         return Path(hf_hub_download(repository, file, local_dir=folder, etag_timeout=5, tqdm_class=Meter))
     except (HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled, httpx.HTTPError) as error:
         reason = " ".join(str(error).split())[:120]

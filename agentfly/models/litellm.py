@@ -35,7 +35,7 @@ def load_litellm() -> Any:
     litellm.telemetry = False
     litellm.drop_params = True  # a provider without `seed`, say, is asked without it
     if not os.environ.get("LITELLM_LOG"):
-        for name in ("LiteLLM", "LiteLLM Router", "LiteLLM Proxy"):
+        for name in ("LiteLLM", "LiteLLM Router", "LiteLLM Proxy", "litellm"):
             logging.getLogger(name).setLevel(logging.CRITICAL + 1)
     _loaded.set()
     return litellm

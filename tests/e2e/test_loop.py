@@ -18,7 +18,9 @@ from agentfly.types import Message
 
 RIGHT = "```python\nfinal_answer(sum([1, 2, 3]))\n```"
 WRONG = "```python\nfinal_answer(7)\n```"
-DIAGNOSIS = json.dumps({"diagnosis": "It guessed.", "insight": "Add the numbers with sum().", "helpful": [], "harmful": []})
+DIAGNOSIS = json.dumps(
+    {"diagnosis": "It guessed.", "insight": "Add the numbers with sum().", "helpful": [], "harmful": []}
+)
 RULE = "When numbers are to be added, use sum()."
 DELTA = json.dumps({"reason": "new", "operations": [{"op": "add", "section": "strategies", "text": RULE}]})
 
@@ -214,7 +216,9 @@ def test_files_are_copies_and_what_was_made_is_kept(tmp_path: Path) -> None:
 async def test_many_runs_at_once_share_one_agent(tmp_path: Path) -> None:
     agent, _ = agent_with(tmp_path, [RIGHT] * 8)
     async with agent:
-        results = await asyncio.gather(*(agent.arun(f"What is 1 + 2 + 3, number {n}?", reference="6") for n in range(8)))
+        results = await asyncio.gather(
+            *(agent.arun(f"What is 1 + 2 + 3, number {n}?", reference="6") for n in range(8))
+        )
         assert [result.answer for result in results] == ["6"] * 8
         assert agent.bank.count() == 8
         assert len({result.run_id for result in results}) == 8

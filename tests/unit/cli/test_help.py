@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import resource
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -64,11 +64,12 @@ def test_the_contract_of_commands() -> None:
 def test_help_loads_nothing_heavy_and_takes_no_time() -> None:
     took = []
     for _ in range(5):
-        begun = time.perf_counter()
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
         done = subprocess.run([sys.executable, "-c", HELP, "--help"], capture_output=True, text=True, check=True)
-        took.append(time.perf_counter() - begun)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        took.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
     assert done.stderr == "[]\n"
-    assert min(took) < 0.4
+    assert min(took) < 0.4  # of the processor, since other tests may run beside this one
 
 
 def test_the_docs_are_up_to_date() -> None:

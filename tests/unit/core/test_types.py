@@ -40,3 +40,10 @@ def test_records_survive_json() -> None:
     assert from_json(Attempt, to_json(attempt)) == attempt
     task = Task("q", files=(Path("a b.csv"),), reference="r", metadata={"n": [1]})
     assert from_json(Task, to_json(task)) == task
+
+
+def test_half_a_surrogate_pair_spoils_neither_an_id_nor_a_record() -> None:
+    task = Task("odd \ud800 name", files=(Path("x\udcff.csv"),))
+    assert task.id.startswith("task-")
+    attempt = Attempt(task_id="t", answer="a\ud800b")
+    assert from_json(Attempt, to_json(attempt)).answer == "a?b"

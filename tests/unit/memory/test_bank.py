@@ -262,7 +262,7 @@ def test_another_embedder_is_refused_until_the_bank_is_rebuilt(bank: CaseBank, t
     bank.add_many([MEAN, MOON])
     with CaseBank(tmp_path / "bank", HashEmbedder(32)) as other:
         for use in (lambda: other.recall("mean"), lambda: other.add(replace(MEAN, solution="?"))):
-            with pytest.raises(HomeError, match="memory rebuild"):
+            with pytest.raises(HomeError, match="doctor --fix"):
                 use()
         assert not other.verify().ok
         assert other.rebuild().ok

@@ -119,7 +119,15 @@ def test_an_empty_name_is_refused(name: str) -> None:
 
 def test_opening_needs_no_server_and_keeps_the_name() -> None:
     assert open_model("openai/any", Settings(api_base="http://127.0.0.1:9/v1")).name == "openai/any"
-    assert open_model("anthropic/claude-x", Settings()).name == "anthropic/claude-x"
+    assert open_model("anthropic/claude-x", Settings(), environ={"ANTHROPIC_API_KEY": "k"}).name == "anthropic/claude-x"
+    assert open_model("openai/any", Settings(), environ={"OPENAI_BASE_URL": "http://127.0.0.1:9/v1"}).name
+    assert open_model("hosted_vllm/x", Settings(), environ={}).name == "hosted_vllm/x"
+
+
+@pytest.mark.parametrize("variable", DEFAULTS)
+def test_a_provider_without_its_key_is_refused_at_once(variable: str) -> None:
+    with pytest.raises(ModelUnavailableError, match=f"needs a key: set {variable}"):
+        open_model(DEFAULTS[variable], Settings(), environ={})
 
 
 def test_without_llama_cpp_the_message_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -124,7 +124,9 @@ async def test_a_server_that_dies_is_started_again_and_ends_with_its_last_user(
     assert model._server._process is not None
     first = model._server._process.pid
     os.kill(first, signal.SIGKILL)
-    assert (await model.complete(ASK, SHORT)).text
+    revived = await model.complete(ASK, SHORT)
+    assert revived.text
+    assert revived.usage.calls == revived.usage.failed_calls + 1
     second = model._server._process.pid
     assert second != first
     assert len(notices) == 2

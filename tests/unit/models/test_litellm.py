@@ -257,6 +257,26 @@ async def test_a_refused_schema_goes_down_step_by_step_and_is_remembered(
     assert len(fake_provider.requests) == 4
 
 
+async def test_calls_refused_side_by_side_go_down_one_step_only(
+    model: LiteLLMModel, fake_provider: FakeProvider
+) -> None:
+    refusal = Fault(status=400, body='{"error": {"message": "json_schema is not supported"}}', hang=0.2)
+    fake_provider.script = [refusal] * 3
+    await asyncio.gather(*(model.complete(ASK, CallOptions(json_schema=SCHEMA)) for _ in range(3)))
+    kinds = [request.body["response_format"]["type"] for request in fake_provider.requests]
+    assert kinds == ["json_schema"] * 3 + ["json_object"] * 3
+
+
+@STREAMED
+async def test_a_missing_key_is_said_without_asking_anyone(
+    streamed: bool,
+) -> None:
+    for name, variable in {"openai/gpt-5-mini": "OPENAI", "anthropic/x": "ANTHROPIC", "gemini/x": "GEMINI"}.items():
+        with pytest.raises(ModelUnavailableError, match=f"set {variable}_API_KEY") as caught:
+            await LiteLLMModel(name).complete(ASK, on_text=listener(streamed))
+        assert "Traceback" not in str(caught.value)
+
+
 async def test_another_complaint_does_not_change_the_json_mode(
     model: LiteLLMModel, fake_provider: FakeProvider
 ) -> None:
@@ -268,9 +288,7 @@ async def test_another_complaint_does_not_change_the_json_mode(
 
 
 @STREAMED
-async def test_cancelling_is_immediate_and_hangs_up(
-    model: LiteLLMModel, fake_provider: FakeProvider, streamed: bool
-) -> None:
+async def test_cancelling_is_immediate(model: LiteLLMModel, fake_provider: FakeProvider, streamed: bool) -> None:
     await model.complete(ASK)
     fake_provider.script = [Fault(hang_after=3) if streamed else Fault(hang=3)]
     task = asyncio.create_task(model.complete(ASK, on_text=listener(streamed)))
