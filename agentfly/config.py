@@ -134,7 +134,7 @@ def load_settings(
 
     Args:
         home: home folder, whose ``config.yaml`` is the file layer where it exists.
-        overrides: the arguments layer, nested or with dotted keys; None values are left out.
+        overrides: the arguments layer, nested or with dotted keys.
         environ: environment to read, by default this process's.
 
     Raises:
@@ -154,7 +154,7 @@ def resolve_settings(
     for name, layer in (
         (str(home / "config.yaml") if home else "file", _file_layer(home)),
         ("environment", _env_layer(os.environ if environ is None else environ)),
-        ("arguments", _expand(overrides or {})),
+        ("arguments", _expand(overrides or {}, keep_none=True)),
     ):
         _merge(merged, layer)
         for key in _dotted(layer):
@@ -230,7 +230,8 @@ def _explain(error: ValidationError, origin: Mapping[str, str]) -> str:
         import difflib
 
         known = _known_keys(Settings)
-        close = difflib.get_close_matches(key, known, n=1)
+        groups = {name.rpartition(".")[0] for name in known if "." in name}
+        close = difflib.get_close_matches(key, [*known, *groups], n=1)
         hint = f"did you mean {close[0]!r}?" if close else f"known settings: {', '.join(known)}"
         return f"unknown setting {key!r} ({layer}); {hint}"
     return f"setting {key!r} ({layer}) is {problem['input']!r}: {problem['msg']}"

@@ -1,78 +1,43 @@
-"""Orders as JSON: customers and orders to be joined, prices in cents, returned orders that do not count."""
+"""Orders as JSON: items to be looked up in a price list in cents."""
 
 from __future__ import annotations
 
 import json
-from collections import Counter
-from collections.abc import Callable
 from fractions import Fraction
 from random import Random
-from typing import Any
 
 from families.common import Item, rounded
 
-_NAMES = ("Ada", "Ben", "Cleo", "Dov", "Eve", "Finn", "Gus", "Hal")
+_GOODS = ("soap", "tea", "rice", "wax", "salt", "oats")
 _TOWNS = ("Ryde", "Cowes", "Yarmouth")
-Data = dict[str, Any]
+_HINT = "The value of an order is its count times the price of the item, and prices are in cents. "
 
 
 def items(rng: Random) -> list[Item]:
-    """Six tasks."""
+    """Six tasks; the first three say how an order is valued."""
     return [
-        _spent(rng, "monday", "Ryde"),
-        _spent(rng, "tuesday", "Cowes"),
-        _spent(rng, "wednesday", "Yarmouth"),
-        _spent(rng, "thursday", "Ryde"),
-        _best(rng, "friday"),
-        _spent(rng, "saturday", "Cowes"),
+        _item(rng, "monday", "Ryde", _HINT),
+        _item(rng, "tuesday", "Cowes", _HINT),
+        _item(rng, "wednesday", "Yarmouth", _HINT),
+        _item(rng, "thursday", "Ryde"),
+        _item(rng, "friday", "Yarmouth"),
+        _item(rng, "saturday", "Cowes"),
     ]
 
 
-def _spent(rng: Random, day: str, town: str) -> Item:
-    data = _data(rng)
-    cents = sum(_by_customer(data, lambda customer: customer["town"] == town).values())
-    question = f"What is the total value in euros of the orders of customers from {town}? Leave out returned orders. Round to two decimals."
-    return _item(day, question, rounded(Fraction(cents, 100), 2), data)
-
-
-def _best(rng: Random, day: str) -> Item:
-    data = _data(rng)
-    totals = _by_customer(data, lambda customer: True)
-    question = "What is the value in euros of all orders of the customer who spent most? Leave out returned orders. Round to two decimals."
-    return _item(day, question, rounded(Fraction(max(totals.values()), 100), 2), data)
-
-
-def _by_customer(data: Data, wanted: Callable[[Data], bool]) -> Counter[int]:
-    chosen = {customer["id"] for customer in data["customers"] if wanted(customer)}
-    totals: Counter[int] = Counter()
-    for order in data["orders"]:
-        if order["customer"] in chosen and order["status"] != "returned":
-            totals[order["customer"]] += order["count"] * order["price"]
-    return totals
-
-
-def _data(rng: Random) -> Data:
-    people = [{"id": 10 + n, "name": name, "town": rng.choice(_TOWNS)} for n, name in enumerate(_NAMES)]
-    for n, town in enumerate(_TOWNS):
-        people[n]["town"] = town
+def _item(rng: Random, day: str, town: str, hint: str = "") -> Item:
+    prices = {goods: rng.randrange(95, 1_900) for goods in _GOODS}
     orders = [
-        {
-            "customer": 10 + n % len(people),
-            "count": rng.randrange(1, 9),
-            "price": rng.randrange(95, 4_000),
-            "status": rng.choice(("paid", "paid", "returned", "open")),
-        }
-        for n in range(20)
+        {"town": _TOWNS[n % 3], "item": rng.choice(_GOODS), "count": rng.randrange(1, 9)}
+        for n in rng.sample(range(15), 15)
     ]
-    for n in range(3):
-        orders[n]["status"] = "paid"
-        orders[n + 8]["status"] = "returned"
-    note = "price is in cents for one piece"
-    return {"note": note, "customers": people, "orders": orders}
-
-
-def _item(day: str, question: str, answer: str, data: Data) -> Item:
-    rows = {key: ",\n".join("  " + json.dumps(row) for row in data[key]) for key in ("customers", "orders")}
-    parts = [f'"{key}": [\n{text}\n]' for key, text in rows.items()]
-    content = f'{{"note": {json.dumps(data["note"])},\n' + ",\n".join(parts) + "}\n"
-    return Item(question=question, answer=answer, level=2, file_name=f"orders_{day}.json", content=content.encode())
+    cents = sum(int(order["count"]) * prices[str(order["item"])] for order in orders if order["town"] == town)
+    rows = ",\n".join("  " + json.dumps(order) for order in orders)
+    content = f'{{"prices_in_cents": {json.dumps(prices)},\n"orders": [\n{rows}\n]}}\n'
+    return Item(
+        question=f"What is the total value in euros of the orders from {town}? {hint}Round to two decimals.",
+        answer=rounded(Fraction(cents, 100), 2),
+        level=2,
+        file_name=f"orders_{day}.json",
+        content=content.encode(),
+    )

@@ -9,25 +9,34 @@ from random import Random
 from families.common import Item, lines, rounded
 
 _PEOPLE = ("Ida", "Jon", "Kit", "Lea")
-_ASKED = {9: "Ida", 10: "Kit", 11: "Lea", 12: "Jon", 13: "Kit", 14: "Ida"}
+_HINT = "The times are hours and minutes as HH:MM, so take the difference in minutes and divide by 60. "
 Shift = tuple[date, str, int, int]  # day, person, minute it starts, minute it ends
 
 
 def items(rng: Random) -> list[Item]:
-    """Six tasks."""
-    return [_item(rng, week, person) for week, person in _ASKED.items()]
+    """Six tasks; the first three say how to reckon with times."""
+    return [
+        _item(rng, 9, "Ida", _HINT),
+        _item(rng, 10, "Kit", _HINT),
+        _item(rng, 11, "Lea", _HINT),
+        _item(rng, 12, "Jon"),
+        _item(rng, 13, "Kit"),
+        _item(rng, 14, "Ida"),
+    ]
 
 
-def _item(rng: Random, week: int, person: str) -> Item:
+def _item(rng: Random, week: int, person: str, hint: str = "") -> Item:
     first = date.fromisocalendar(2024, week, 1)
     shifts = [_shift(rng, first + timedelta(days=n // 2), _PEOPLE[(n + week) % 4]) for n in range(14)]
     minutes = sum(end - start for _, who, start, end in shifts if who == person)
     return Item(
-        question=f"How many hours did {person} work in all? Round to two decimals.",
+        question=f"How many hours did {person} work in all, from start to end of each shift? {hint}Round to two decimals.",
         answer=rounded(Fraction(minutes, 60), 2),
         level=2,
         file_name=f"rota_week{week}.txt",
-        content=lines(*(f"{day} {who} {_clock(start)}-{_clock(end)}" for day, who, start, end in shifts)),
+        content=lines(
+            "day person start end", *(f"{day} {who} {_clock(start)} {_clock(end)}" for day, who, start, end in shifts)
+        ),
     )
 
 

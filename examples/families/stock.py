@@ -1,4 +1,4 @@
-"""Stock lists: workbooks with weights as text, some in grams and some in kilograms."""
+"""Stock lists: workbooks with weights of which some are in grams and some in kilograms."""
 
 from __future__ import annotations
 
@@ -13,42 +13,42 @@ from openpyxl import Workbook
 
 _GOODS = ("flour", "rice", "salt", "sugar", "soap", "beans", "oats", "tea", "wax", "starch", "nails", "twine")
 _EPOCH = datetime(2024, 3, 1)
-Row = tuple[str, str, int]  # goods, bay, grams
+_HINT = "Some weights are in grams, some in kilograms: see the column unit. "
+Row = tuple[str, str, int, str]  # goods, bay, grams, unit
 
 
 def items(rng: Random) -> list[Item]:
-    """Six tasks."""
+    """Six tasks; the first three tell of the units."""
     return [
-        _item(rng, "north", "A"),
-        _item(rng, "south", "B"),
-        _item(rng, "east", None),
+        _item(rng, "north", "A", _HINT),
+        _item(rng, "south", "B", _HINT),
+        _item(rng, "east", "C", _HINT),
         _item(rng, "west", "C"),
         _item(rng, "loft", "B"),
         _item(rng, "yard", "A"),
     ]
 
 
-def _item(rng: Random, store: str, bay: str | None) -> Item:
-    rows = [(goods, "ABC"[n % 3], rng.randrange(5, 400) * 10) for n, goods in enumerate(_GOODS)]
-    grams = sum(weight for _, where, weight in rows if bay in (None, where))
-    place = f"in bay {bay}" if bay else "in all bays together"
+def _item(rng: Random, store: str, bay: str, hint: str = "") -> Item:
+    rows = [(goods, "ABC"[n % 3], rng.randrange(5, 400) * 10, "kg" if n % 2 else "g") for n, goods in enumerate(_GOODS)]
+    grams = sum(weight for _, where, weight, _ in rows if where == bay)
     return Item(
-        question=f"What is the total weight in kilograms of the goods {place}? Round to two decimals.",
+        question=f"What is the total weight in kilograms of the goods in bay {bay}? {hint}Round to two decimals.",
         answer=rounded(Fraction(grams, 1000), 2),
         level=2,
         file_name=f"stock_{store}.xlsx",
-        content=_workbook(rows, rng),
+        content=_workbook(rows),
     )
 
 
-def _workbook(rows: list[Row], rng: Random) -> bytes:
+def _workbook(rows: list[Row]) -> bytes:
     book = Workbook()
     book.properties.created = book.properties.modified = _EPOCH
     sheet = book.active
     sheet.title = "Stock"
-    sheet.append(["goods", "bay", "weight"])
-    for goods, bay, grams in rows:
-        sheet.append([goods, bay, f"{grams} g" if grams < 1000 or rng.random() < 0.3 else f"{grams / 1000:g} kg"])
+    sheet.append(["goods", "bay", "weight", "unit"])
+    for goods, bay, grams, unit in rows:
+        sheet.append([goods, bay, grams if unit == "g" else grams / 1000, unit])
     buffer = io.BytesIO()
     book.save(buffer)
     return _repacked(buffer)

@@ -8,47 +8,46 @@ from random import Random
 
 from families.common import Item, lines, rounded
 
-Row = tuple[int, int, int, str]  # day of March, till, cents, mark
+_BRANCHES = ("North", "South", "East")
+_HINT = "The amounts are written with a decimal comma. "
+Row = tuple[int, str, int, str]  # day of March, branch, cents, status
+Solve = Callable[[list[int]], Fraction]
 
 
 def items(rng: Random) -> list[Item]:
-    """Six tasks."""
+    """Six tasks; the first three say what kind of numbers these are."""
     return [
-        _item(rng, "quay", "What is the sum of the amounts of till 2?", _total(2)),
-        _item(rng, "mill", "What is the mean of the amounts of till 1?", _mean(1)),
-        _item(rng, "abbey", "What is the sum of the amounts of till 3?", _total(3)),
-        _item(rng, "station", "What is the mean of the amounts of till 3?", _mean(3)),
-        _item(rng, "castle", "What is the largest amount of till 2?", _largest(2)),
-        _item(rng, "market", "What is the sum of the amounts of till 1?", _total(1)),
+        _item(rng, "quay", "mean amount", "North", _mean, _HINT),
+        _item(rng, "mill", "total amount", "South", _total, _HINT),
+        _item(rng, "abbey", "total amount", "East", _total, _HINT),
+        _item(rng, "station", "total amount", "North", _total),
+        _item(rng, "castle", "mean amount", "East", _mean),
+        _item(rng, "market", "total amount", "South", _total),
     ]
 
 
-def _item(rng: Random, shop: str, question: str, solve: Callable[[list[Row]], Fraction]) -> Item:
-    rows = [(4 + n // 4, n % 3 + 1, rng.randrange(150, 60_000), rng.choice(("ok", "ok", "void"))) for n in range(24)]
-    for till in (1, 2, 3):
-        rows[till + 2] = (*rows[till + 2][:3], "ok")
-        rows.append((12, till, rng.randrange(60_000, 90_000), "void"))  # the largest amount of all is void
-    text = [f"{day:02}.03.2024;{till};{cents // 100},{cents % 100:02};{mark}" for day, till, cents, mark in rows]
+def _item(rng: Random, shop: str, what: str, branch: str, solve: Solve, hint: str = "") -> Item:
+    rows = [_row(rng, n) for n in range(21)]
+    text = [f"{day:02}.03.2024;{where};{cents // 100},{cents % 100:02};{status}" for day, where, cents, status in rows]
+    counted = [cents for _, where, cents, status in rows if where == branch and status == "ok"]
     return Item(
-        question=f"{question} Leave out the rows whose mark is void. Round to two decimals.",
-        answer=rounded(solve([row for row in rows if row[3] != "void"]) / 100, 2),
+        question=f"What is the {what} of the branch {branch}? {hint}Leave out rows with status void. Round to two decimals.",
+        answer=rounded(solve(counted) / 100, 2),
         level=1,
         file_name=f"takings_{shop}.csv",
-        content=lines("date;till;amount;mark", *text),
+        content=lines("date;branch;amount;status", *text),
     )
 
 
-def _total(till: int) -> Callable[[list[Row]], Fraction]:
-    return lambda rows: Fraction(sum(_amounts(rows, till)))
+def _row(rng: Random, number: int) -> Row:
+    # Seven rows for each branch, of which the first is never void.
+    status = "ok" if number < 3 else rng.choice(("ok", "ok", "void"))
+    return 4 + number // 3, _BRANCHES[number % 3], rng.randrange(150, 60_000), status
 
 
-def _mean(till: int) -> Callable[[list[Row]], Fraction]:
-    return lambda rows: Fraction(sum(_amounts(rows, till)), len(_amounts(rows, till)))
+def _total(cents: list[int]) -> Fraction:
+    return Fraction(sum(cents))
 
 
-def _largest(till: int) -> Callable[[list[Row]], Fraction]:
-    return lambda rows: Fraction(max(_amounts(rows, till)))
-
-
-def _amounts(rows: list[Row], till: int) -> list[int]:
-    return [cents for _, where, cents, _ in rows if where == till]
+def _mean(cents: list[int]) -> Fraction:
+    return Fraction(sum(cents), len(cents))

@@ -1,1 +1,1 @@
-"""What people see: events and records drawn with rich, which is imported in this package only."""
+"""What people see: events and records drawn with rich; imported by commands only when they draw."""

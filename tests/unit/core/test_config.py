@@ -13,9 +13,9 @@ from agentfly.errors import ConfigError
 def test_layers_override_each_other_in_order(tmp_path: Path) -> None:
     (tmp_path / "config.yaml").write_text("model: from-file\nlimits:\n  steps: 3\n  seconds: 11\nretries: 1\n")
     environ = {"AGENTFLY_LIMITS__STEPS": "7", "AGENTFLY_RETRIES": "2", "AGENTFLY_HOME": "/x", "PATH": "/bin"}
-    settings, origin = resolve_settings(tmp_path, {"retries": 3, "models.reflector": "big", "seed": None}, environ)
+    settings, origin = resolve_settings(tmp_path, {"retries": 3, "models.reflector": "big", "limits.tokens": None}, environ)
     assert (settings.model, settings.limits.steps, settings.limits.seconds) == ("from-file", 7, 11.0)
-    assert (settings.retries, settings.models.reflector, settings.seed) == (3, "big", None)
+    assert (settings.retries, settings.models.reflector, settings.limits.tokens) == (3, "big", None)
     assert origin["model"].endswith("config.yaml")
     assert (origin["limits.steps"], origin["retries"]) == ("environment", "arguments")
 
@@ -25,6 +25,7 @@ def test_layers_override_each_other_in_order(tmp_path: Path) -> None:
     [
         ("modle: x\n", "did you mean 'model'"),
         ("limits:\n  stepz: 3\n", "did you mean 'limits.steps'"),
+        ("limts:\n  steps: 3\n", "did you mean 'limits'"),
         ("limits: 3\n", "'limits'"),
         ("recall:\n  k: many\n", "'recall.k'"),
         ("- a\n- b\n", "name: value"),
@@ -52,7 +53,8 @@ def test_an_impossible_argument_says_what_is_possible() -> None:
         load_settings(overrides={"gate": "sometimes"}, environ={})
 
 
-def test_null_in_the_environment_lifts_a_limit() -> None:
+def test_null_lifts_a_limit_that_a_lower_layer_set() -> None:
+    assert load_settings(None, {"limits": {"tokens": None}}, {"AGENTFLY_LIMITS__TOKENS": "5"}).limits.tokens is None
     assert load_settings(environ={"AGENTFLY_LIMITS__SECONDS": "none"}).limits.seconds is None
 
 
