@@ -158,6 +158,7 @@ class Agent:
     ) -> AsyncIterator[Event]:
         """Work on a task and yield each typed event; the last one is `RunFinished`."""
         task = as_task(question, files, reference)
+        _ = self._made.parts  # an unknown model or a missing key is said before anything is recorded
         run_id, hidden = new_run_id(), task.without_reference()
         model = self.model_name
         self.runs.start(run_id, task, model, self.strategy, self.settings)

@@ -2,7 +2,7 @@
 
     python examples/demo.py [--home DIR] [--model M] [--learn N] [--test N] [--concurrency C]
 
-Every task is real work over real files in `examples/garden-shop`; every answer is compared with the one that
+Every task is real work over real files in `examples/household`; every answer is compared with the one that
 `examples/make_suite.py` computed. The answers are never shown to the model that solves the tasks.
 """
 
@@ -28,7 +28,7 @@ from agentfly.bench.datasets import load_dataset
 from agentfly.errors import UserError
 from agentfly.events import CasesRecalled, Curated, Event, Notice, Retained
 
-SUITE = Path(__file__).parent / "garden-shop"
+SUITE = Path(__file__).parent / "household"
 console = Console(highlight=False)
 
 

@@ -155,9 +155,9 @@ def _bare(result: RunResult) -> None:
 
 def _say_why(result: RunResult) -> None:
     from agentfly.cli.failures import say
-    from agentfly.cli.text import one_line
+    from agentfly.cli.text import ending, one_line
 
-    say(f"no answer: {one_line(result.attempt.reason) or result.status.replace('_', ' ')}")
+    say(f"no answer: {one_line(ending(result.attempt))}")
 
 
 def contract(result: RunResult) -> dict[str, Any]:

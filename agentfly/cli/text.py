@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from agentfly.types import Attempt
 
 # C0 without newline and tab, DEL, C1, and what reorders or hides text (bidi marks, line and paragraph separators).
 _UNSAFE = re.compile(
@@ -57,3 +61,14 @@ def money(value: float) -> str:
 def count(number: int, noun: str) -> str:
     """``1 case``, ``2 cases``, ``1,204 tokens``."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+_BUDGETS = {"steps": "--steps", "tokens": "--tokens", "seconds": "--seconds", "cost": "--set limits.cost_usd=…"}
+
+
+def ending(attempt: Attempt) -> str:
+    """Why an attempt ended without an accepted answer, and which option gives it more room."""
+    if attempt.status == "limit":
+        option = _BUDGETS.get(attempt.reason)
+        return f"the limit of {attempt.reason} was reached" + (f"; {option} raises it" if option else "")
+    return attempt.reason or attempt.status.replace("_", " ")

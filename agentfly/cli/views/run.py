@@ -10,7 +10,7 @@ from rich.console import Console, RenderableType
 from rich.text import Text
 
 from agentfly import events
-from agentfly.cli.text import clip_lines, count, one_line
+from agentfly.cli.text import clip_lines, count, ending, one_line
 from agentfly.cli.views import blocks
 from agentfly.cli.views.console import text
 from agentfly.cli.views.live import Pulse
@@ -157,7 +157,6 @@ def answer(attempt: Attempt) -> RenderableType:
     if attempt.answer is not None:
         line = Text("answer    ", style="dim").append_text(text(attempt.answer, "bold green"))
         if attempt.status != "answered":
-            line.append(f"  ({attempt.status}: {one_line(attempt.reason)})", style="yellow")
+            line.append(f"  ({one_line(ending(attempt))})", style="yellow")
         return line
-    why = one_line(attempt.reason) or attempt.status.replace("_", " ")
-    return Text("answer    ", style="dim").append(f"none: {why}", style="bold red")
+    return Text("answer    ", style="dim").append(f"none: {one_line(ending(attempt))}", style="bold red")

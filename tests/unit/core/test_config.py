@@ -13,7 +13,9 @@ from agentfly.errors import ConfigError
 def test_layers_override_each_other_in_order(tmp_path: Path) -> None:
     (tmp_path / "config.yaml").write_text("model: from-file\nlimits:\n  steps: 3\n  seconds: 11\nretries: 1\n")
     environ = {"AGENTFLY_LIMITS__STEPS": "7", "AGENTFLY_RETRIES": "2", "AGENTFLY_HOME": "/x", "PATH": "/bin"}
-    settings, origin = resolve_settings(tmp_path, {"retries": 3, "models.reflector": "big", "limits.tokens": None}, environ)
+    settings, origin = resolve_settings(
+        tmp_path, {"retries": 3, "models.reflector": "big", "limits.tokens": None}, environ
+    )
     assert (settings.model, settings.limits.steps, settings.limits.seconds) == ("from-file", 7, 11.0)
     assert (settings.retries, settings.models.reflector, settings.limits.tokens) == (3, "big", None)
     assert origin["model"].endswith("config.yaml")
