@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import secrets
-import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Self, cast
 
 from agentfly.composition import Composition, Given, named_settings
 from agentfly.config import home_path, resolve_settings
@@ -19,6 +16,7 @@ from agentfly.nodes.state import State
 from agentfly.nodes.workspace import tidy
 from agentfly.playbooks.delta import Delta
 from agentfly.protocols import Model, Scorer, Tool, Trial
+from agentfly.running import OnEvent, as_result, as_task, last, new_run_id, wait
 from agentfly.types import Feedback, Learned, Recalled, RunResult, Task, Usage
 
 if TYPE_CHECKING:
@@ -29,9 +27,7 @@ if TYPE_CHECKING:
     from agentfly.playbooks.ledger import PlaybookLedger
     from agentfly.store.runs import RunRecord, RunStore
 
-T = TypeVar("T")
 ScorerLike = str | Scorer | Callable[..., Any]
-OnEvent = Callable[[Event], None]
 
 
 class Agent:
@@ -141,11 +137,11 @@ class Agent:
             UserError: bad input, no usable model, an unusable home.
         """
         options = {"files": files, "reference": reference, "learn": learn, "exclude_self": exclude_self}
-        return _wait(self.arun(question, on_event=on_event, **options))
+        return wait(self.arun(question, on_event=on_event, **options))
 
     async def arun(self, question: str | Task, *, on_event: OnEvent | None = None, **options: Any) -> RunResult:
         """`run` for asynchronous callers; many may be awaited at once."""
-        return await _last(self.astream(question, **options), on_event)
+        return await last(self.astream(question, **options), on_event)
 
     async def astream(
         self,
@@ -179,7 +175,7 @@ class Agent:
         Raises:
             InputError: no such run, or it has nothing left to do.
         """
-        return _wait(self.aresume(run_id, on_event=on_event))
+        return wait(self.aresume(run_id, on_event=on_event))
 
     async def aresume(self, run_id: str, *, on_event: OnEvent | None = None) -> RunResult:
         """`resume` for asynchronous callers."""
@@ -187,7 +183,7 @@ class Agent:
         if not (await self.graph.aget_state(_thread(record.id))).next:
             raise InputError(f"run {record.id} has nothing left to do: start it again with `agentfly run`")
         self.runs.reopen(record.id)
-        return await _last(self._drive(record.id, record.task, None), on_event)
+        return await last(self._drive(record.id, record.task, None), on_event)
 
     async def _drive(self, run_id: str, task: Task, first: State | None) -> AsyncIterator[Event]:
         """Run the graph from `first`, or from its checkpoint where that is None, and close the record."""
@@ -230,7 +226,7 @@ class Agent:
         Raises:
             InputError: no such run, or one that never got to an attempt.
         """
-        return _wait(self.alearn(result, feedback, on_event=on_event))
+        return wait(self.alearn(result, feedback, on_event=on_event))
 
     async def alearn(self, result: RunResult | str, feedback: Feedback, *, on_event: OnEvent | None = None) -> Learned:
         """`learn` for asynchronous callers."""
@@ -284,7 +280,7 @@ class Agent:
 
     def close(self) -> None:
         """`aclose` for synchronous callers."""
-        _wait(self.aclose())
+        wait(self.aclose())
 
     def __enter__(self) -> Self:
         return self
@@ -301,81 +297,5 @@ class Agent:
         await self.aclose()
 
 
-def as_task(question: str | Task, files: Sequence[str | Path] = (), reference: str | None = None) -> Task:
-    """A checked task from what a caller gave.
-
-    Raises:
-        InputError: empty question, or a file that is missing, no file, unreadable, or named as another one is.
-    """
-    if isinstance(question, Task):
-        task = question
-    else:
-        task = Task(question, files=tuple(map(Path, files)), reference=reference)
-    if not task.question.strip():
-        raise InputError("the question is empty")
-    names: set[str] = set()
-    for file in task.files:
-        if not file.exists():
-            raise InputError(f"there is no file {file}")
-        if not file.is_file():
-            raise InputError(f"{file} is not a file")
-        try:
-            file.open("rb").close()
-        except OSError as error:
-            raise InputError(f"cannot read the file {file}: {error.strerror}") from None
-        if file.name in names:
-            raise InputError(f"two attached files are named {file.name!r}: rename one of them")
-        names.add(file.name)
-    return task
-
-
-def as_result(task: Task, state: State) -> RunResult:
-    """What a run came to: the answer is its first attempt's, whatever was tried afterwards to learn from."""
-    trials = state.get("trials", ())
-    attempt = trials[0].attempt if trials else state["attempt"]
-    feedback = trials[0].feedback if trials else None
-    return RunResult(
-        run_id=state["run_id"],
-        status=attempt.status,
-        answer=attempt.answer,
-        reward=feedback.reward if feedback else None,
-        steps=len(attempt.steps),
-        usage=state["usage"],
-        recalled=tuple(recalled.case.id for recalled in state.get("recalled", ())),
-        bullets=tuple(bullet.id for bullet in state.get("bullets", ())),
-        learned=state.get("learned", Learned()),
-        task=task,
-        attempt=attempt,
-        feedback=feedback,
-    )
-
-
-def new_run_id() -> str:
-    """A run id that sorts by time."""
-    return f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(3)}"
-
-
 def _thread(name: str) -> Any:
     return {"configurable": {"thread_id": name}}
-
-
-async def _last(events: AsyncIterator[Event], on_event: OnEvent | None) -> RunResult:
-    """Pass events on and return the result that the last one carries."""
-    result: RunResult | None = None
-    async for event in events:
-        if on_event is not None:
-            on_event(event)
-        if isinstance(event, RunFinished):
-            result = event.result
-    assert result is not None  # a stream ends with RunFinished or raises
-    return result
-
-
-def _wait(work: Coroutine[Any, Any, T]) -> T:
-    """Wait for a coroutine; also from inside a running event loop (a notebook), then in a thread of its own."""
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return asyncio.run(work)
-    with ThreadPoolExecutor(1) as pool:
-        return pool.submit(asyncio.run, work).result()
