@@ -35,7 +35,7 @@ bench: $(DEV)  ## measure what this machine does
 	@$(BIN)/python -m pytest -m benchmark tests/benchmarks -s $(ARGS)
 
 docs: $(DEV)  ## check that the documentation matches the project
-	@$(BIN)/python -m pytest tests/test_layout.py tests/unit/docs $(ARGS)
+	@$(BIN)/python -m pytest tests/test_layout.py tests/docs $(ARGS)
 
 constraints: $(DEV)  ## write the installed versions to constraints.txt
 	@$(BIN)/python -m pip list --format=freeze --exclude-editable --disable-pip-version-check | grep -vE '^(pip|setuptools|wheel)==' > constraints.txt

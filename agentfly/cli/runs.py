@@ -80,6 +80,39 @@ def show_run(
     _draw_run(record)
 
 
+@app.command("resume")
+def resume_run(
+    run_id: Annotated[str, typer.Argument(metavar="ID", help="Id of a run that was interrupted, or its beginning.")],
+    model: options.ModelName = None,
+    home: options.Home = None,
+    as_json: options.AsJson = False,
+    debug: options.Debug = False,
+) -> None:
+    """Go on with a run that was interrupted or killed, after the last step of the loop that it finished.
+
+    \b
+    Example:
+      agentfly runs resume 20260131-1415
+    """
+    from agentfly.cli.run import contract, status
+    from agentfly.cli.session import Session
+    from agentfly.cli.streams import print_json
+    from agentfly.cli.views import console
+    from agentfly.cli.views.run import RunView
+
+    layer = options.overrides(model=model)
+    with opened(home) as place:
+        folder = place.path
+    with (
+        RunView(console.out(), console.err(), quiet=as_json) as view,
+        Session(folder, layer, view) as session,
+    ):
+        result = session.wait(session.agent.aresume(run_id, on_event=view))
+    if as_json:
+        print_json(contract(result))
+    raise typer.Exit(status(result))
+
+
 def _draw_list(items: list[RunSummary], total: int) -> None:
     from agentfly.cli.text import count
     from agentfly.cli.views import blocks, console, tables
