@@ -1,6 +1,6 @@
 """The demo: learn from a few tasks of each family, then solve siblings that were never seen, without and with what was learned.
 
-    python examples/demo.py [--home DIR] [--model M] [--learn N] [--test N] [--concurrency C]
+    python examples/demo.py [--home DIR] [--model M] [--families F] [--learn N] [--test N] [--concurrency C]
 
 Every task is real work over real files in `examples/household`; every answer is compared with the one that
 `examples/make_suite.py` computed. The answers are never shown to the model that solves the tasks.
@@ -25,10 +25,12 @@ from rich.table import Table
 
 from agentfly import Agent, RunResult, Task, Usage
 from agentfly.bench.datasets import load_dataset
-from agentfly.errors import UserError
+from agentfly.errors import InputError, UserError
 from agentfly.events import CasesRecalled, Curated, Event, Notice, Retained
 
 SUITE = Path(__file__).parent / "household"
+# Two steps an attempt and one exploring attempt: enough to see the effect, little enough for two cores.
+SETTINGS = {"limits.steps": 2, "explore": 1}
 console = Console(highlight=False)
 
 
@@ -52,6 +54,9 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--home", type=Path, help="keep what is learned in this folder (default: a new one)")
     parser.add_argument("--model", default=None, help="default: embedded")
+    parser.add_argument(
+        "--families", default="takings,stock,deliveries,diary", help="which families; all for every one"
+    )
     parser.add_argument("--learn", type=int, default=2, help="tasks of each family to learn from")
     parser.add_argument("--test", type=int, default=2, help="unseen tasks of each family to test on")
     parser.add_argument("--concurrency", type=int, default=4, help="tasks at a time")
@@ -62,7 +67,7 @@ def arguments() -> argparse.Namespace:
 
 async def demo(options: argparse.Namespace) -> None:
     """The three passes and the table."""
-    families = by_family(load_dataset(SUITE).tasks)
+    families = by_family(load_dataset(SUITE).tasks, options.families)
     learn = rounds(families, "learn", options.learn)
     unseen = [task for batch in rounds(families, "test", options.test) for task in batch]
     model = options.model or "embedded"
@@ -73,7 +78,7 @@ async def demo(options: argparse.Namespace) -> None:
         "and changes its playbook only if that mends the task.\n"
     )
     with Preparation() as preparation:
-        agent = Agent(model=model, home=options.home, settings={"explore": 1, "recall.k": 2}, notify=preparation.notice)
+        agent = Agent(model=model, home=options.home, settings={**SETTINGS, "recall.k": 2}, notify=preparation.notice)
         async with agent:
             console.print(f"model [bold]{agent.model_name}[/] ({escape(agent.model_why)})")
             learned = await run_pass(agent, learn, options.concurrency, learning=True)
@@ -81,7 +86,7 @@ async def demo(options: argparse.Namespace) -> None:
 
             console.rule("[bold]2 · unseen siblings, nothing learned")
             with tempfile.TemporaryDirectory() as empty:
-                async with Agent(model=model, home=empty, settings={"recall.k": 0}) as novice:
+                async with Agent(model=model, home=empty, settings={**SETTINGS, "recall.k": 0}) as novice:
                     before = await run_pass(novice, [unseen], options.concurrency, learning=False)
 
             console.rule("[bold]3 · the same siblings, with what was learned")
@@ -89,11 +94,16 @@ async def demo(options: argparse.Namespace) -> None:
             print_table(families, learned, before, after)
 
 
-def by_family(tasks: Iterable[Task]) -> dict[str, list[Task]]:
+def by_family(tasks: Iterable[Task], wanted: str) -> dict[str, list[Task]]:
+    """The tasks of the wanted families (names with commas between, or ``all``)."""
     families: dict[str, list[Task]] = defaultdict(list)
     for task in tasks:
         families[task.metadata["family"]].append(task)
-    return dict(families)
+    names = list(families) if wanted == "all" else [name.strip() for name in wanted.split(",")]
+    unknown = [name for name in names if name not in families]
+    if unknown:
+        raise InputError(f"there is no family {unknown[0]!r}; there are {', '.join(families)}, or all")
+    return {name: families[name] for name in names}
 
 
 def rounds(families: dict[str, list[Task]], part: str, count: int) -> list[list[Task]]:

@@ -15,7 +15,14 @@ from agentfly.tools.files import previews
 from agentfly.tools.toolbox import signature
 from agentfly.types import Case, Message
 
-REMINDER = "Reply with one ```python block that ends with final_answer(value)."
+# At the very end of the prompt: a small model heeds most what stands last.
+REMINDER = (
+    "Reply with one ```python block that ends with final_answer(value). The value must have exactly the form that the task "
+    "asks for: rounded as asked, a bare number or word, without a label."
+)
+_ANSWER_VALUE = "final_answer takes a Python value: a variable, a number or a quoted string. "
+_EXCEPTION = re.compile(r"[A-Za-z_][\w.]*(?::|$)")
+GUESSED = "No file was read: the previews show only the first rows. Compute the answer from the files."
 _CASE_CHARS = 2000
 _QUESTION_CHARS = 1000
 _DROPPED = "(an older block and its output were dropped)"
@@ -27,6 +34,22 @@ class Turn:
 
     reply: str
     observation: str
+    error: str = ""
+    """The kind of error that came of it; empty where none did."""
+
+
+def without_repeats(turns: Sequence[Turn]) -> list[Turn]:
+    """The turns to go on with. A model copies what it sees, its own mistakes first.
+
+    Of several that failed in the same way the last one stays; after the third, none does, and the task is begun afresh.
+    """
+    kinds = [turn.error for turn in turns]
+    last = kinds[-1] if kinds else ""
+    if not last or kinds.count(last) == 1:
+        return list(turns)
+    if kinds.count(last) == 2:
+        return [turn for turn in turns[:-1] if turn.error != last] + [turns[-1]]
+    return [turn for turn in turns if not turn.error]
 
 
 def opening(brief: Brief, tools: Sequence[Tool]) -> tuple[Message, Message]:
@@ -87,10 +110,11 @@ def asked_on(execution: Execution, chars: int, repeats: int, files: str) -> str:
         if not seen:
             return f"The block printed nothing. {REMINDER}"
         return f"Output:\n{seen}\n\nIf this answers the task, reply with a block that calls final_answer with it; else go on."
+    hint = _ANSWER_VALUE if "SyntaxError" in execution.error and "final_answer(" in execution.error else ""
     if not repeats:
-        return f"{seen}\n\nCorrect the code. {REMINDER}"
+        return f"{seen}\n\nCorrect the code. {hint}{REMINDER}"
     known = f" These are the files:\n{files}\n\n" if files else " "
-    return f"{seen}\n\nThe same error again: take another way.{known}{REMINDER}"
+    return f"{seen}\n\nThe same error again: take another way.{known}{hint}{REMINDER}"
 
 
 def reconsider(answer: str, failures: Sequence[CheckFailure]) -> str:
@@ -117,7 +141,7 @@ def cited(ids: Iterable[str], replies: Sequence[str]) -> tuple[str, ...]:
 
 def error_kind(error: str) -> str:
     """An error without its place, to see whether it is the same again."""
-    lines = [line for line in error.splitlines() if not line.startswith(("block ", "Columns of ", "Files here"))]
+    lines = [line for line in error.splitlines() if _EXCEPTION.match(line)]
     return lines[0] if lines else error
 
 

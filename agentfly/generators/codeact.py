@@ -11,6 +11,7 @@ from agentfly.errors import LimitReached, ProviderError, ProviderTimeout
 from agentfly.events import CodeStarted, StepFinished, TextDelta
 from agentfly.generators.answers import answer_text, guess
 from agentfly.generators.briefing import (
+    GUESSED,
     REMINDER,
     Turn,
     asked_on,
@@ -21,11 +22,22 @@ from agentfly.generators.briefing import (
     observed,
     opening,
     reconsider,
+    without_repeats,
 )
 from agentfly.generators.budget import Budget
 from agentfly.generators.extract import Action, extract
-from agentfly.generators.solution import Ran, distil
-from agentfly.protocols import Brief, CallOptions, CheckRunner, CodeWorker, Execution, Model, Sandbox, Tool
+from agentfly.generators.solution import Ran, distil, written_down
+from agentfly.protocols import (
+    Brief,
+    CallOptions,
+    CheckFailure,
+    CheckRunner,
+    CodeWorker,
+    Execution,
+    Model,
+    Sandbox,
+    Tool,
+)
 from agentfly.types import Attempt, AttemptStatus, Message, Reply, Step, Usage
 
 Emit = Callable[[Any], None]
@@ -132,7 +144,7 @@ class CodeActGenerator:
             stop=() if state.steps and not state.steps[-1].action else self._stop,
             timeout=state.budget.seconds_left(),
         )
-        messages = conversation(state.start, state.turns, self._context_chars)
+        messages = conversation(state.start, without_repeats(state.turns), self._context_chars)
         reply = await self._model.complete(messages, options, lambda text: emit(TextDelta(text=text, step=number)))
         state.usage += reply.usage
         state.model = reply.model or state.model
@@ -155,15 +167,19 @@ class CodeActGenerator:
             observation, told = self._observe(state, action, execution)
         step = _record(number, action, execution, observation, final, reply)
         state.steps.append(step)
-        state.turns.append(Turn(reply.text, told))
+        state.turns.append(Turn(reply.text, told, error_kind(execution.error or "")))
         emit(StepFinished(step=step))
         return answer if final else None
 
     async def _examine(self, state: _State, answer: str) -> tuple[str, str, bool]:
         """Whether an answer is accepted; a check may ask for another look, once for each answer."""
-        if self._checks is None or answer in state.questioned:
+        if answer in state.questioned:
             return answer, "", True
-        failures = await self._checks(state.brief.task, answer, state.steps)
+        failures: Sequence[CheckFailure] = ()
+        if state.files and all(written_down(block.code) for block in state.ran):  # small models guess from the previews
+            failures = [CheckFailure(bullet_id="", message=GUESSED)]
+        elif self._checks is not None:
+            failures = await self._checks(state.brief.task, answer, state.steps)
         if not failures:
             return answer, "", True
         state.questioned.add(answer)

@@ -40,6 +40,12 @@ def distil(blocks: Sequence[Ran]) -> str:
     return "\n".join(code.strip() for code in kept if code.strip())
 
 
+def written_down(code: str) -> bool:
+    """Whether code only states its answer: it reads no file and calls nothing but ``final_answer`` and ``print``."""
+    calls = {ast.unparse(node.func) for node in ast.walk(_parse(code)) if isinstance(node, ast.Call)}
+    return calls <= {"final_answer", "print", "str", "int", "float", "round", "list"}
+
+
 def _names(code: str) -> tuple[set[str], set[str]]:
     """Names that the code sets, and names that it reads."""
     stores: set[str] = set()

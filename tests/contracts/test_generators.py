@@ -73,7 +73,7 @@ JOBS = {
         ["import csv\nrows = list(csv.DictReader(open('a.csv')))\nprint(rows[0])", "final_answer([r['name'] for r in rows if r['city'] == 'Oslo'])"],
         ["a.csv"],
     ),
-    "list": Job("Which cities occur, in order?", "Oslo, Rome", ["final_answer(sorted({'Rome', 'Oslo'}))"], ["a.csv"]),
+    "list": Job("Which cities occur, in order?", "Oslo, Rome", ["final_answer(sorted({'Rome', 'Oslo'}))"]),
     "mended error": Job("1 + 1?", "2", ["x = 1\nfinal_answer(y + 1)", "final_answer(x + 1)"]),
     "mended syntax": Job("1 + 2?", "3", ["final_answer(1 +", "final_answer(1 + 2)"]),
     "json": Job("How many users are active?", "2", ["import json\nfinal_answer(sum(u['active'] for u in json.load(open('u.json'))))"], ["u.json"]),
@@ -199,6 +199,15 @@ async def test_repeating_an_error_changes_something(strategy: Strategy, workspac
     assert 0 < temperatures[2] < temperatures[3] <= 1
     assert "another way" in model.calls[2].messages[-1].content
     assert "a.csv: table" in model.calls[2].messages[-1].content
+    # A model copies its own mistakes: it sees the last one only, and after the third none of them.
+    assert [len(call.messages) for call in model.calls] == [2, 4, 4, 2]
+
+
+async def test_an_answer_that_is_no_python_gets_a_hint(strategy: Strategy, workspace: Path) -> None:
+    codes = ["x = 1\nfinal_answer(@mean[x])", "y = 2\nfinal_answer(@mean[y])", "final_answer(1)"]
+    _, model, _ = await act(strategy, codes, brief(workspace))
+    assert "a quoted string" in model.calls[1].messages[-1].content
+    assert "same error again" in model.calls[2].messages[-1].content
 
 
 @pytest.mark.parametrize(
@@ -330,6 +339,23 @@ async def test_checks_ask_for_another_look_once(strategy: Strategy, workspace: P
     assert (stubborn.answer, stubborn.status) == ("3.14159", "answered")
     cut, _, _ = await act(strategy, ["final_answer(3.14159)"], brief(workspace, limits=Limits(steps=1)), checks=rounded)
     assert (cut.answer, cut.status) == ("3.14159", "limit")
+
+
+async def test_an_answer_that_was_not_computed_is_questioned_once(strategy: Strategy, workspace: Path) -> None:
+    given = brief(workspace, "Mean amount?", files=put(workspace, ["a.csv"]))
+    attempt, model, _ = await act(
+        strategy, ["final_answer(12.5)", "x = open('a.csv').read()\nfinal_answer(len(x))"], given
+    )
+    assert attempt.answer == str(len(CSV))
+    assert "No file was read" in model.calls[1].messages[-1].content
+    stubborn, _, _ = await act(strategy, ["final_answer(12.5)"] * 2, given)
+    assert (stubborn.answer, stubborn.status) == ("12.5", "answered")
+    seen, _, _ = await act(strategy, ["print(open('a.csv').read())", "final_answer(4)"], given)
+    assert len(seen.steps) == 2
+    bare = workspace / "bare"
+    bare.mkdir()
+    without, _, _ = await act(strategy, ["final_answer(4)"], brief(bare, "2 + 2?"))
+    assert len(without.steps) == 1
 
 
 async def test_the_reference_is_nowhere(strategy: Strategy, workspace: Path) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from agentfly.errors import LimitReached
 from agentfly.generators.answers import answer_text, guess
-from agentfly.generators.briefing import Turn, cited, clip, conversation, error_kind
+from agentfly.generators.briefing import Turn, cited, clip, conversation, error_kind, without_repeats
 from agentfly.generators.budget import Budget
 from agentfly.protocols import Execution
 from agentfly.types import Limits, Message, Usage
@@ -80,6 +80,18 @@ def test_cited_ids_are_whole_words() -> None:
 def test_the_same_error_elsewhere_is_the_same() -> None:
     first = "block 1, line 3: df['x']\nKeyError: 'x'\nColumns of df: ['a']"
     assert error_kind(first) == error_kind("block 2, line 9: y = df['x']\nKeyError: 'x'") == "KeyError: 'x'"
+
+    syntax = 'File "<block {}>", line 21\n    f(@x)\n      ^\nSyntaxError: invalid syntax'
+    assert error_kind(syntax.format(1)) == error_kind(syntax.format(2)) == "SyntaxError: invalid syntax"
+
+
+def test_repeated_mistakes_are_forgotten() -> None:
+    fine, other = Turn("a", "1"), Turn("b", "2", "TypeError")
+    first, second, third = (Turn(str(n), "x", "KeyError") for n in range(3))
+    assert without_repeats([]) == []
+    assert without_repeats([fine, other, first]) == [fine, other, first]
+    assert without_repeats([fine, first, other, second]) == [fine, other, second]
+    assert without_repeats([fine, first, other, second, third]) == [fine]
 
 
 @pytest.mark.parametrize(

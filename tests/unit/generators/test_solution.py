@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from agentfly.generators.solution import Ran, distil
+from agentfly.generators.solution import Ran, distil, written_down
 
 
 def test_one_block() -> None:
@@ -54,3 +54,10 @@ def test_the_solution_works_when_run_alone() -> None:
     out: list[int] = []
     exec(distil(blocks), {"out": out})
     assert out == [1]
+
+
+def test_an_answer_that_is_only_written_down() -> None:
+    assert written_down("final_answer([578.55])")
+    assert written_down("x = 2\nprint(x)\nfinal_answer(round(x, 1))")
+    assert not written_down("import pandas as pd\nfinal_answer(pd.read_csv('a.csv')['x'].mean())")
+    assert not written_down("final_answer(len(open('a').read()))")

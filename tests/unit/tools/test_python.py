@@ -103,8 +103,10 @@ async def test_pandas_values(worker: PythonWorker) -> None:
     ]
     execution = await worker.run("df = pd.DataFrame({'Real Name': [1]})\ndf['x']", 30)
     assert execution.error is not None
-    assert "['Real Name']" in execution.error  # what there is, where something was asked for that there is not
+    assert "'Real Name': 1" in execution.error  # what there is, where something was asked for that there is not
     assert "site-packages" not in execution.error
+    execution = await worker.run("df['Real Name'] = ['5[4-6]']\ndf['Real Name'].mean()", 30)
+    assert "'Real Name': '5[4-6]'" in str(execution.error)
 
 
 async def test_errors_name_the_lines_of_the_code(worker: PythonWorker) -> None:

@@ -163,7 +163,14 @@ def _facts(error: BaseException, namespace: dict[str, Any]) -> list[str]:
         names = sorted(p.name for p in Path().iterdir() if not p.name.startswith("."))[:30]
         return [f"Files here: {', '.join(names) or 'none'}"]
     pandas = sys.modules.get("pandas")
-    if pandas is None or not isinstance(error, (KeyError, AttributeError, ValueError, IndexError)):
+    if pandas is None or not isinstance(error, (KeyError, AttributeError, ValueError, IndexError, TypeError)):
         return []
     frames = [(n, v) for n, v in namespace.items() if not n.startswith("_") and isinstance(v, pandas.DataFrame)]
-    return [f"Columns of {name}: {str(list(frame.columns))[:400]}" for name, frame in frames[-2:]]
+    return [f"Columns of {name}, with a value of each: {_columns(frame)}" for name, frame in frames[-2:]]
+
+
+def _columns(frame: Any) -> str:
+    """Names as code must write them, and a value, so that text that looks like a number is seen to be text."""
+    first = frame.iloc[0].tolist() if len(frame) else [None] * frame.shape[1]
+    pairs = [f"{name!r}: {repr(simple(value))[:30]}" for name, value in zip(frame.columns[:60], first, strict=False)]
+    return ", ".join(pairs)[:700]
