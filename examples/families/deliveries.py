@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import date, timedelta
 from fractions import Fraction
 from random import Random
@@ -10,48 +9,33 @@ from random import Random
 from families.common import Item, lines, rounded
 
 _CARRIERS = ("Swift", "Heron", "Gull")
+_HINT = "Hint: read the dates with pd.to_datetime(df['sent'], format='%d.%m.%Y'). "
+_MEAN = "mean number"
+_LARGEST = "largest number"
 Row = tuple[date, date, str]  # sent, arrived, carrier
 
 
 def items(rng: Random) -> list[Item]:
-    """Six tasks."""
+    """Six tasks; the first three say how to read the dates."""
     return [
-        _item(rng, "lisbon", *_mean("Swift")),
-        _item(rng, "porto", *_mean("Heron")),
-        _item(rng, "braga", *_longest("Gull")),
-        _item(rng, "evora", *_mean("Gull")),
-        _item(rng, "faro", *_longest("Swift")),
-        _item(rng, "sintra", *_mean("Heron")),
+        _item(rng, "lisbon", _MEAN, "Swift", _HINT),
+        _item(rng, "porto", _LARGEST, "Heron", _HINT),
+        _item(rng, "braga", _MEAN, "Gull", _HINT),
+        _item(rng, "evora", _MEAN, "Gull"),
+        _item(rng, "faro", _LARGEST, "Swift"),
+        _item(rng, "sintra", _MEAN, "Heron"),
     ]
 
 
-def _mean(carrier: str) -> tuple[str, Callable[[list[Row]], str]]:
-    question = f"What is the mean number of days from sent to arrived for the carrier {carrier}? Round to two decimals."
-
-    def solve(rows: list[Row]) -> str:
-        days = _days(rows, carrier)
-        return rounded(Fraction(sum(days), len(days)), 2)
-
-    return question, solve
-
-
-def _longest(carrier: str) -> tuple[str, Callable[[list[Row]], str]]:
-    question = f"What is the largest number of days from sent to arrived for the carrier {carrier}?"
-    return question, lambda rows: str(max(_days(rows, carrier)))
-
-
-def _days(rows: list[Row], carrier: str) -> list[int]:
-    return [(arrived - sent).days for sent, arrived, who in rows if who == carrier]
-
-
-def _item(rng: Random, town: str, question: str, solve: Callable[[list[Row]], str]) -> Item:
+def _item(rng: Random, town: str, what: str, carrier: str, hint: str = "") -> Item:
     rows = [_row(rng, n) for n in range(21)]
-    text = [
-        f"{n + 501},{sent:%d.%m.%Y},{arrived:%d.%m.%Y},{carrier}" for n, (sent, arrived, carrier) in enumerate(rows)
-    ]
+    text = [f"{n + 501},{sent:%d.%m.%Y},{arrived:%d.%m.%Y},{who}" for n, (sent, arrived, who) in enumerate(rows)]
+    days = [(arrived - sent).days for sent, arrived, who in rows if who == carrier]
+    answer = rounded(Fraction(sum(days), len(days)), 2) if what == _MEAN else str(max(days))
+    rounding = "Round to two decimals." if what == _MEAN else "Give a whole number."
     return Item(
-        question=question,
-        answer=solve(rows),
+        question=f"What is the {what} of days from sent to arrived for the carrier {carrier}? {hint}{rounding}",
+        answer=answer,
         level=1,
         file_name=f"deliveries_{town}.csv",
         content=lines("parcel,sent,arrived,carrier", *text),

@@ -10,7 +10,7 @@ from families.common import Item, rounded
 
 _GOODS = ("soap", "tea", "rice", "wax", "salt", "oats")
 _TOWNS = ("Ryde", "Cowes", "Yarmouth")
-_HINT = "The value of an order is its count times the price of the item, and prices are in cents. "
+_HINT = "Hint: an order costs order['count'] * data['prices_in_cents'][order['item']] / 100. "
 
 
 def items(rng: Random) -> list[Item]:
@@ -35,7 +35,8 @@ def _item(rng: Random, day: str, town: str, hint: str = "") -> Item:
     rows = ",\n".join("  " + json.dumps(order) for order in orders)
     content = f'{{"prices_in_cents": {json.dumps(prices)},\n"orders": [\n{rows}\n]}}\n'
     return Item(
-        question=f"What is the total value in euros of the orders from {town}? {hint}Round to two decimals.",
+        question=f"What do the orders whose town is {town} cost in all, in euros? The file lists the price of each item "
+        f"once, apart from the orders. {hint}Round to two decimals.",
         answer=rounded(Fraction(cents, 100), 2),
         level=2,
         file_name=f"orders_{day}.json",

@@ -9,7 +9,10 @@ from random import Random
 from families.common import Item, lines, rounded
 
 _PEOPLE = ("Ida", "Jon", "Kit", "Lea")
-_HINT = "The times are hours and minutes as HH:MM, so take the difference in minutes and divide by 60. "
+_HINT = (
+    "Hint: pd.to_datetime(df['end'], format='%H:%M') reads the times; "
+    "a shift's hours are its .dt.total_seconds() / 3600. "
+)
 Shift = tuple[date, str, int, int]  # day, person, minute it starts, minute it ends
 
 
@@ -30,7 +33,8 @@ def _item(rng: Random, week: int, person: str, hint: str = "") -> Item:
     shifts = [_shift(rng, first + timedelta(days=n // 2), _PEOPLE[(n + week) % 4]) for n in range(14)]
     minutes = sum(end - start for _, who, start, end in shifts if who == person)
     return Item(
-        question=f"How many hours did {person} work in all, from start to end of each shift? {hint}Round to two decimals.",
+        question=f"How many hours did {person} work in all, from start to end of each shift? "
+        f"{hint}Round to two decimals.",
         answer=rounded(Fraction(minutes, 60), 2),
         level=2,
         file_name=f"rota_week{week}.txt",

@@ -13,12 +13,12 @@ from openpyxl import Workbook
 
 _GOODS = ("flour", "rice", "salt", "sugar", "soap", "beans", "oats", "tea", "wax", "starch", "nails", "twine")
 _EPOCH = datetime(2024, 3, 1)
-_HINT = "Some weights are in grams, some in kilograms: see the column unit. "
+_HINT = "Hint: read with pd.read_excel; kilograms are df['weight'].where(df['unit'] == 'kg', df['weight'] / 1000). "
 Row = tuple[str, str, int, str]  # goods, bay, grams, unit
 
 
 def items(rng: Random) -> list[Item]:
-    """Six tasks; the first three tell of the units."""
+    """Six tasks; the first three say what to do about the units."""
     return [
         _item(rng, "north", "A", _HINT),
         _item(rng, "south", "B", _HINT),
@@ -33,7 +33,8 @@ def _item(rng: Random, store: str, bay: str, hint: str = "") -> Item:
     rows = [(goods, "ABC"[n % 3], rng.randrange(5, 400) * 10, "kg" if n % 2 else "g") for n, goods in enumerate(_GOODS)]
     grams = sum(weight for _, where, weight, _ in rows if where == bay)
     return Item(
-        question=f"What is the total weight in kilograms of the goods in bay {bay}? {hint}Round to two decimals.",
+        question=f"What is the total weight in kilograms of the goods in bay {bay}? The column unit says which weights are "
+        f"in g and which in kg. {hint}Round to two decimals.",
         answer=rounded(Fraction(grams, 1000), 2),
         level=2,
         file_name=f"stock_{store}.xlsx",

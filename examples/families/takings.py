@@ -9,13 +9,13 @@ from random import Random
 from families.common import Item, lines, rounded
 
 _BRANCHES = ("North", "South", "East")
-_HINT = "The amounts are written with a decimal comma. "
+_HINT = "Hint: read the table with sep=';' and decimal=','. "
 Row = tuple[int, str, int, str]  # day of March, branch, cents, status
 Solve = Callable[[list[int]], Fraction]
 
 
 def items(rng: Random) -> list[Item]:
-    """Six tasks; the first three say what kind of numbers these are."""
+    """Six tasks; the first three say how to read the table."""
     return [
         _item(rng, "quay", "mean amount", "North", _mean, _HINT),
         _item(rng, "mill", "total amount", "South", _total, _HINT),
@@ -31,7 +31,8 @@ def _item(rng: Random, shop: str, what: str, branch: str, solve: Solve, hint: st
     text = [f"{day:02}.03.2024;{where};{cents // 100},{cents % 100:02};{status}" for day, where, cents, status in rows]
     counted = [cents for _, where, cents, status in rows if where == branch and status == "ok"]
     return Item(
-        question=f"What is the {what} of the branch {branch}? {hint}Leave out rows with status void. Round to two decimals.",
+        question=f"What is the {what} of the branch {branch}? Leave out rows with status void. "
+        f"{hint}Round to two decimals.",
         answer=rounded(solve(counted) / 100, 2),
         level=1,
         file_name=f"takings_{shop}.csv",

@@ -81,7 +81,7 @@ def _stock(task: Task) -> str:
 
 def _orders(task: Task) -> str:
     data = json.loads(task.files[0].read_text())
-    town = re.findall(r"from (\w+)", task.question)[0]
+    town = re.findall(r"town is (\w+)", task.question)[0]
     orders = [order for order in data["orders"] if order["town"] == town]
     return _two(Decimal(sum(order["count"] * data["prices_in_cents"][order["item"]] for order in orders)) / 100)
 
