@@ -98,7 +98,9 @@ class Task:
         object.__setattr__(self, "files", tuple(Path(f) for f in self.files))
         if not self.id:
             key = "\x1f".join([self.question, *(f.name for f in self.files)])
-            object.__setattr__(self, "id", "task-" + hashlib.sha256(key.encode(errors="surrogatepass")).hexdigest()[:12])
+            object.__setattr__(
+                self, "id", "task-" + hashlib.sha256(key.encode(errors="surrogatepass")).hexdigest()[:12]
+            )
 
     def without_reference(self) -> Task:
         """The task as a generator may see it: no reference, no metadata."""

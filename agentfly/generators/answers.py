@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from typing import Any
 
@@ -24,6 +25,9 @@ def answer_text(value: Any) -> str:
         return json.dumps(value, ensure_ascii=False)
     if value is None:
         return ""
+    if isinstance(value, float) and math.isfinite(value):
+        # The 15 digits that a double holds for certain: 7.2700000000000005 is the noise of a sum, not an answer.
+        return str(float(f"{value:.15g}"))
     return str(value)
 
 

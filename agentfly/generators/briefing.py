@@ -25,6 +25,7 @@ _EXCEPTION = re.compile(r"[A-Za-z_][\w.]*(?::|$)")
 GUESSED = "No file was read: the previews show only the first rows. Compute the answer from the files."
 _CASE_CHARS = 2000
 _QUESTION_CHARS = 1000
+_FILE_NAME = re.compile(r"""(["'])([^"'\n*?{}]+\.\w{1,5})\1""")
 _DROPPED = "(an older block and its output were dropped)"
 
 
@@ -57,7 +58,7 @@ def opening(brief: Brief, tools: Sequence[Tool]) -> tuple[Message, Message]:
     system = render("codeact", tools=[_offer(tool) for tool in tools], playbook=brief.playbook.strip())
     task = render(
         "codeact_task",
-        cases=[_shown(recalled.case) for recalled in brief.cases],
+        cases=[_shown(recalled.case, [path.name for path in _files(brief.workspace)]) for recalled in brief.cases],
         files=previews(_files(brief.workspace)),
         question=brief.task.question.strip(),
         reminder=REMINDER,
@@ -159,8 +160,26 @@ def _offer(tool: Tool) -> str:
     return f"{signature(tool)}: {first}" if first else signature(tool)
 
 
-def _shown(case: Case) -> dict[str, Any]:
-    solution = clip(case.solution.strip(), _CASE_CHARS)
+def adapted(solution: str, files: Sequence[str]) -> str:
+    """A recalled solution with its file names put right for this task: reuse by substitution (Kolodner 1993, ch. 11).
+
+    A quoted name that is none of `files` becomes the one file with its ending, where there is exactly one. Small models
+    copy a recalled solution with the name of the file that it was written for.
+    """
+    endings: dict[str, list[str]] = {}
+    for name in files:
+        endings.setdefault(Path(name).suffix.lower(), []).append(name)
+
+    def put_right(match: re.Match[str]) -> str:
+        quote, name = match.groups()
+        here = endings.get(Path(name).suffix.lower(), [])
+        return f"{quote}{here[0]}{quote}" if len(here) == 1 and name not in files else match.group()
+
+    return _FILE_NAME.sub(put_right, solution)
+
+
+def _shown(case: Case, files: Sequence[str]) -> dict[str, Any]:
+    solution = clip(adapted(case.solution.strip(), files), _CASE_CHARS)
     return {
         "id": case.id,
         "question": clip(case.question.strip(), _QUESTION_CHARS),

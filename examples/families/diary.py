@@ -24,16 +24,17 @@ _SAID = (
     "The cat brought a mouse. Poor cat, nobody cheered.",
     "Dried the rose petals near the stove.",
 )
+_HINT = " Hint: read the pages with archive.read(name).decode() for name in archive.namelist()."
 _STAMP = (2024, 3, 1, 12, 0, 0)
 Pages = dict[str, str]
 
 
 def items(rng: Random) -> list[Item]:
-    """Six tasks."""
+    """Six tasks; the first three say how to find the pages."""
     return [
-        _item(rng, "january", *_times("rain")),
-        _item(rng, "february", *_times("cat")),
-        _item(rng, "march", *_pages("rose")),
+        _item(rng, "january", *_times("rain"), _HINT),
+        _item(rng, "february", *_times("cat"), _HINT),
+        _item(rng, "march", *_pages("rose"), _HINT),
         _item(rng, "april", *_times("rose")),
         _item(rng, "may", *_pages("cat")),
         _item(rng, "june", *_times("rain")),
@@ -54,14 +55,14 @@ def _count(word: str, text: str) -> int:
     return sum(found.lower() == word for found in re.findall(r"[A-Za-z]+", text))
 
 
-def _item(rng: Random, month: str, question: str, solve: Callable[[Pages], int]) -> Item:
+def _item(rng: Random, month: str, question: str, solve: Callable[[Pages], int], hint: str = "") -> Item:
     pages = {f"{month}_{day:02}.txt": "\n".join(rng.sample(_SAID, 4)) + "\n" for day in range(1, 9)}
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
         for name, text in pages.items():
             archive.writestr(zipfile.ZipInfo(name, _STAMP), text)
     return Item(
-        question=f"{question} Count whole words, in upper or lower case.",
+        question=f"{question}{hint} Count whole words, in upper or lower case.",
         answer=str(solve(pages)),
         level=1,
         file_name=f"diary_{month}.zip",

@@ -8,7 +8,7 @@ import pytest
 
 from agentfly.errors import LimitReached
 from agentfly.generators.answers import answer_text, guess
-from agentfly.generators.briefing import Turn, cited, clip, conversation, error_kind, without_repeats
+from agentfly.generators.briefing import Turn, adapted, cited, clip, conversation, error_kind, without_repeats
 from agentfly.generators.budget import Budget
 from agentfly.protocols import Execution
 from agentfly.types import Limits, Message, Usage
@@ -120,3 +120,26 @@ def test_what_is_left() -> None:
     assert budget.within(1) == 1.0
     assert budget.reply_tokens(1024, Usage(prompt_tokens=50)) == 50
     assert Budget(Limits(seconds=None)).within(30) == 30
+
+
+@pytest.mark.parametrize(
+    ("code", "files", "expected"),
+    [
+        ("pd.read_csv('a.csv')", ["b.csv"], "pd.read_csv('b.csv')"),
+        ('open("a.CSV")', ["b.csv", "n.txt"], 'open("b.csv")'),
+        ("pd.read_csv('a.csv')", ["b.csv", "c.csv"], "pd.read_csv('a.csv')"),
+        ("pd.read_csv('b.csv')", ["b.csv"], "pd.read_csv('b.csv')"),
+        ("x = df['a.b']; y = '*.csv'; z = f'{n}.csv'", ["b.csv"], "x = df['a.b']; y = '*.csv'; z = f'{n}.csv'"),
+        ("pd.read_csv('a.csv')", [], "pd.read_csv('a.csv')"),
+    ],
+)
+def test_a_recalled_solution_names_the_file_of_this_task(code: str, files: list[str], expected: str) -> None:
+    assert adapted(code, files) == expected
+
+
+def test_a_float_is_told_without_the_noise_of_its_sum() -> None:
+    assert answer_text(7.2700000000000005) == "7.27"
+    assert answer_text([0.1 + 0.2, 2.0]) == "0.3, 2.0"
+    assert answer_text(237.832) == "237.832"
+    assert answer_text(1e300) == "1e+300"
+    assert answer_text(float("nan")) == "nan"
