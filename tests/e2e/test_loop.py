@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +12,8 @@ import pytest
 
 from agentfly import Agent, Feedback
 from agentfly.errors import InputError, ProviderError
-from agentfly.events import AttemptFinished, CasesRecalled, Curated, Event, Reflected, RunFinished
-from agentfly.testing import HashEmbedder, ScriptedModel
+from agentfly.events import AttemptFinished, Curated, Event, Reflected, RunFinished
+from agentfly.testing import ScriptedModel
 from agentfly.types import Message
 
 RIGHT = "```python\nfinal_answer(sum([1, 2, 3]))\n```"
@@ -58,7 +58,7 @@ def test_what_was_learned_is_shown_next_time(tmp_path: Path) -> None:
 
 
 def test_evaluation_does_not_recall_the_task_itself(tmp_path: Path) -> None:
-    agent, model = agent_with(tmp_path, [RIGHT, RIGHT])
+    agent, _model = agent_with(tmp_path, [RIGHT, RIGHT])
     with agent:
         agent.run("What is 1 + 2 + 3?", reference="6")
         assert agent.run("What is 1 + 2 + 3?", reference="6", exclude_self=True, learn=False).recalled == ()
@@ -84,7 +84,7 @@ def test_a_failure_that_the_rule_mends_keeps_the_rule_and_the_working_solution(t
 def test_a_failure_that_the_rule_does_not_mend_drops_the_rule_and_keeps_the_failure_with_its_lesson(
     tmp_path: Path,
 ) -> None:
-    agent, model = agent_with(tmp_path, [WRONG, DIAGNOSIS, DELTA, WRONG])
+    agent, _model = agent_with(tmp_path, [WRONG, DIAGNOSIS, DELTA, WRONG])
     with agent:
         result = agent.run("What is 1 + 2 + 3?", reference="6")
         assert result.learned.accepted is False
@@ -127,7 +127,7 @@ def test_without_feedback_or_when_told_not_to_nothing_is_learned(tmp_path: Path)
     ],
 )
 def test_a_useless_reflector_or_curator_costs_its_calls_and_nothing_else(tmp_path: Path, rubbish: list[Any]) -> None:
-    agent, model = agent_with(tmp_path, [WRONG, *rubbish, RIGHT])
+    agent, _model = agent_with(tmp_path, [WRONG, *rubbish, RIGHT])
     with agent:
         result = agent.run("What is 1 + 2 + 3?", reference="6")
         assert (result.answer, result.status) == ("7", "answered")
