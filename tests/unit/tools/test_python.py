@@ -203,7 +203,7 @@ async def test_printed_frames_forge_nothing(worker: PythonWorker) -> None:
 
 
 async def test_rubbish_on_the_channel_only_costs_the_worker(worker: PythonWorker) -> None:
-    code = "import os\nfor fd in range(3, 20):\n  try: os.write(fd, b'\\xff' * 100)\n  except OSError: pass"
+    code = "import os\nfor fd in range(3, 1024):\n  try: os.write(fd, b'\\xff' * 100)\n  except OSError: pass"
     execution = await worker.run(code, 5)
     assert execution.error is not None
     assert not execution.answered
