@@ -78,7 +78,12 @@ async def demo(options: argparse.Namespace) -> None:
         "and changes its playbook only if that mends the task.\n"
     )
     with Preparation() as preparation:
-        agent = Agent(model=model, home=options.home, settings={**SETTINGS, "recall.k": 1}, notify=preparation.notice)
+        agent = Agent(
+            model=model,
+            home=options.home,
+            settings={**SETTINGS, "recall.k": 2, "recall.floor": 0.5},
+            notify=preparation.notice,
+        )
         async with agent:
             console.print(f"model [bold]{agent.model_name}[/] ({escape(agent.model_why)})")
             learned = await run_pass(agent, learn, options.concurrency, learning=True)
