@@ -58,7 +58,7 @@ def opening(brief: Brief, tools: Sequence[Tool]) -> tuple[Message, Message]:
     system = render("codeact", tools=[_offer(tool) for tool in tools], playbook=brief.playbook.strip())
     task = render(
         "codeact_task",
-        cases=[_shown(recalled.case, [path.name for path in _files(brief.workspace)]) for recalled in brief.cases],
+        cases=[_shown(recalled.case, brief) for recalled in brief.cases],
         files=previews(_files(brief.workspace)),
         question=brief.task.question.strip(),
         reminder=REMINDER,
@@ -178,14 +178,17 @@ def adapted(solution: str, files: Sequence[str]) -> str:
     return _FILE_NAME.sub(put_right, solution)
 
 
-def _shown(case: Case, files: Sequence[str]) -> dict[str, Any]:
+def _shown(case: Case, brief: Brief) -> dict[str, Any]:
+    files = [path.name for path in _files(brief.workspace)]
     solution = clip(adapted(case.solution.strip(), files), _CASE_CHARS)
+    # The answer to another question is only there to be copied; that to this very question belongs to the code.
+    same = case.question.strip() == brief.task.question.strip()
     return {
         "id": case.id,
         "question": clip(case.question.strip(), _QUESTION_CHARS),
         "code": solution if is_code(case.solution) else "",
         "plan": solution,
-        "answer": case.answer,
+        "answer": case.answer if same or not case.success or not is_code(case.solution) else None,
         "success": case.success,
         "lesson": case.lesson.strip(),
     }

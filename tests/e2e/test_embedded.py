@@ -23,4 +23,4 @@ async def test_a_task_over_a_file_is_solved_remembered_and_recalled(embedded_mod
         assert first.attempt.sandbox in {"bubblewrap", "process"}
     async with Agent(model=embedded_model, home=tmp_path) as agent:
         again = await agent.arun(question, files=[TABLE], reference=values, learn=False)
-        assert again.recalled == first.learned.cases
+        assert (again.recalled, again.reward) == (first.learned.cases, 1.0)
