@@ -60,6 +60,17 @@ class RecallSettings(_Section):
     """Largest share of the shown cases that may be failures."""
     tokens: int = Field(default=1500, ge=0)
     """Budget of what is shown."""
+    diversity: Fraction = 0.2
+    """Weight of being unlike what is shown already, against the policy's score (maximal marginal relevance)."""
+    temperature: float | None = Field(default=None, ge=0.0)
+    """Of the soft choice while learning; null is the policy's own, and 0 is none. Evaluation is always greedy."""
+
+
+class MemorySettings(_Section):
+    """What is kept."""
+
+    capacity: int | None = Field(default=None, ge=1)
+    """Number of active cases from which on the least useful ones are pruned; null keeps all."""
 
 
 class PlaybookSettings(_Section):
@@ -95,7 +106,7 @@ class Settings(_Section):
     """Longest time that one model call may take, retries included."""
     retries: int = Field(default=4, ge=0, le=20)
     strategy: Annotated[Literal["auto", "codeact"], BeforeValidator(_strategy_name)] = "auto"
-    policy: Literal["similarity"] = "similarity"
+    policy: Literal["similarity", "episodic", "neural"] = "similarity"
     gate: Literal["auto", "always", "fix"] = "auto"
     scorer: Literal["auto", "gaia", "exact", "numeric"] = "auto"
     command: str | None = None
@@ -107,6 +118,7 @@ class Settings(_Section):
     explore_temperature: float = Field(default=0.8, ge=0.0, le=2.0)
     limits: LimitSettings = LimitSettings()
     recall: RecallSettings = RecallSettings()
+    memory: MemorySettings = MemorySettings()
     playbook: PlaybookSettings = PlaybookSettings()
     embedded: EmbeddedSettings = EmbeddedSettings()
     code_seconds: float = Field(default=30.0, gt=0)

@@ -6,7 +6,8 @@ AgentflyError
 │   ├── InputError            the question, a file, a dataset, an option
 │   ├── HomeError             the home folder
 │   │   ├── HomeTooNewError   written by a newer agentfly
-│   │   └── HomeBusyError     another process holds a lock past the wait
+│   │   ├── HomeBusyError     another process holds a lock past the wait
+│   │   └── PolicyError       the learned state of a selection policy
 │   ├── ModelUnavailableError no model, unknown model, refused key
 │   │   └── WeightsError      embedded weights missing, damaged or no room for them
 │   └── SandboxError          model-written code cannot be run here
@@ -49,6 +50,10 @@ class HomeTooNewError(HomeError):
 
 class HomeBusyError(HomeError):
     """Another process held the home's lock for longer than we wait."""
+
+
+class PolicyError(HomeError):
+    """The learned state of a case-selection policy cannot be used."""
 
 
 class ModelUnavailableError(UserError):

@@ -94,6 +94,15 @@ class CheckFailure:
     message: str
 
 
+Recall: TypeAlias = Callable[[str], Awaitable[Sequence[Recalled]]]
+"""Recalls cases for a subtask, given in words, and records that they were shown in this run."""
+
+
+async def recall_nothing(text: str) -> Sequence[Recalled]:
+    """A `Recall` without a memory behind it."""
+    return ()
+
+
 CheckRunner: TypeAlias = Callable[[Task, str, Sequence[Any]], Awaitable[Sequence[CheckFailure]]]
 
 
@@ -108,6 +117,8 @@ class Brief:
     bullets: tuple[Bullet, ...] = ()
     playbook: str = ""
     """The bullets as text, rendered within the budget."""
+    recall: Recall = recall_nothing
+    """For strategies that plan: the cases for one subtask."""
     limits: Limits = field(default_factory=Limits)
     temperature: float = 0.0
     seed: int | None = None
@@ -166,6 +177,52 @@ class Policy(Protocol):
 
         Returns:
             Array of shape (n,); higher is better.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shown:
+    """One recall of a judged run, from the record: what a policy learns from."""
+
+    state: Vector
+    """Embedding of the task or subtask, shape (d,)."""
+    cases: tuple[Case, ...]
+    """The m cases that were shown, in the order in which they were chosen."""
+    vectors: Vector
+    """Their embeddings, shape (m, d)."""
+    propensities: tuple[float, ...]
+    """Probability of each choice given the ones before it, see `Recalled.propensity`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Episode:
+    """All recalls of one judged run, in their order, and what the run earned."""
+
+    number: int
+    """Place in the record: rises with every judgement. A run that is judged again comes again, with a new number."""
+    run: str
+    recalls: tuple[Shown, ...]
+    reward: float
+
+
+@runtime_checkable
+class LearningPolicy(Policy, Protocol):
+    """A policy that learns from judged recalls. Not safe for threads: its keeper takes care of that."""
+
+    def learn(self, episodes: Sequence[Episode]) -> None:
+        """Take in new episodes, in the order of their numbers; a run seen before replaces what it said then."""
+        ...
+
+    def dump(self) -> bytes:
+        """Everything learned, with its format version; no pickle."""
+        ...
+
+    def load(self, data: bytes) -> None:
+        """Take over what `dump` gave.
+
+        Raises:
+            PolicyError: not of this policy, of a newer format, or damaged; what was learned before is unchanged.
         """
         ...
 
@@ -256,6 +313,10 @@ class Execution:
     timed_out: bool = False
     restarted: bool = False
     """Whether the worker had to be started again, so that all variables are lost."""
+    tools: tuple[str, ...] = ()
+    """Names of the tools that the code called, in the order of their first call; calls that failed count."""
+    untrusted: bool = False
+    """Whether one of them has the risk ``network``, so that content from outside may have been read."""
 
 
 @runtime_checkable

@@ -19,6 +19,10 @@ Tag = Literal["helpful", "harmful", "neutral"]
 CaseStatus = Literal["active", "superseded", "quarantined", "pruned"]
 
 
+TRUSTED: frozenset[str] = frozenset({"reference", "command", "human"})
+"""Sources of feedback that content fetched from outside cannot talk round: neither a model nor a page has a say in them."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Usage:
     """What model calls cost. Adds up with ``+``; failed calls count."""
@@ -147,6 +151,10 @@ class Attempt:
     strategy: str = ""
     sandbox: str = ""
     """The sandbox tier that code ran in, empty when none ran."""
+    tools: tuple[str, ...] = ()
+    """Names of the tools that were called, in the order of their first call."""
+    untrusted: bool = False
+    """Whether content fetched from outside was read on the way (a tool of the risk ``network`` was called)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -220,6 +228,8 @@ class Provenance:
     """Whether content fetched from outside was read on the way."""
     source: str = "run"
     """``run``, ``human``, ``import:<format>``."""
+    feedback: str = ""
+    """Who judged it: a `FeedbackSource`, empty where that is not known."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -246,6 +256,8 @@ class Case:
     """How often it was shown to a generator."""
     helped: float = 0.0
     """Sum of the rewards of the attempts that it was shown to."""
+    seen: int = 1
+    """How many cases it stands for: itself and the near-identical ones that were merged into it."""
     created: float = 0.0
     """Seconds since the epoch."""
 
@@ -265,7 +277,7 @@ class Recalled:
     score: float
     """Q(s, c) of the policy; higher is better."""
     propensity: float = 1.0
-    """Probability with which the policy would show this case here, in (0, 1]."""
+    """Probability with which it was chosen at its turn, given the choices before it, in (0, 1]; 1 without exploration."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

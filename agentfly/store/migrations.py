@@ -164,7 +164,39 @@ _V1: tuple[str, ...] = (
     )""",
 )
 
-MIGRATIONS: tuple[tuple[str, ...], ...] = (_V1,)
+_V2: tuple[str, ...] = (
+    "ALTER TABLE cases ADD COLUMN seen INTEGER NOT NULL DEFAULT 1",
+    # Hash of what near-identical cases share; NULL until a writer fills it in, see `agentfly.memory.merging.fill`.
+    "ALTER TABLE cases ADD COLUMN gist TEXT",
+    # Holds all that a recall can be narrowed by, so that a narrow filter on a large home reads no row that it rules out.
+    "CREATE INDEX cases_by_filter ON cases (status, domain, reward, created, task_id, tags, id)",
+    "CREATE INDEX cases_by_gist ON cases (gist, status)",
+    "CREATE INDEX cases_without_gist ON cases (task_id) WHERE gist IS NULL",
+    # What a success looks for: the failures of its task, and what waits for a confirmation.
+    "CREATE INDEX cases_failed ON cases (task_id) WHERE status = 'active' AND reward < 0.5",
+    "CREATE INDEX cases_quarantined ON cases (task_id) WHERE status = 'quarantined'",
+    # Whatever takes a case out of recall, or brings it back, leaves a line here.
+    """CREATE TABLE case_events (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        created REAL NOT NULL,
+        case_id TEXT NOT NULL REFERENCES cases (id),
+        action TEXT NOT NULL,           -- superseded, merged, pruned, quarantined, confirmed, restored
+        other TEXT,                     -- id of the case that it gave way to, or of the one that was merged into it
+        run_id TEXT NOT NULL DEFAULT '',
+        reason TEXT NOT NULL DEFAULT ''
+    )""",
+    "CREATE INDEX case_events_by_case ON case_events (case_id, run_id)",
+    "ALTER TABLE recalls ADD COLUMN policy_version INTEGER NOT NULL DEFAULT 0",
+    "ALTER TABLE recalls ADD COLUMN choice TEXT NOT NULL DEFAULT '{}'",  # Choice: how the shown ones were chosen
+    # The place in the record of judgements: rises with each, so that a policy can catch up.
+    "ALTER TABLE recalls ADD COLUMN judged INTEGER",
+    "UPDATE recalls SET judged = id WHERE id IN (SELECT recall_id FROM interactions WHERE reward IS NOT NULL)",
+    "CREATE INDEX recalls_by_judgement ON recalls (judged)",
+    "ALTER TABLE policy_state ADD COLUMN judged INTEGER NOT NULL DEFAULT 0",  # how far in the record it has read
+    "ALTER TABLE policy_state ADD COLUMN embedder TEXT NOT NULL DEFAULT ''",
+)
+
+MIGRATIONS: tuple[tuple[str, ...], ...] = (_V1, _V2)
 """Migration n takes the schema from version n to n + 1."""
 
 SCHEMA_VERSION = len(MIGRATIONS)
