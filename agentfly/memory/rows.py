@@ -8,6 +8,7 @@ import math
 import sqlite3
 from collections.abc import Sequence
 from dataclasses import asdict, replace
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, cast, get_args
 
 from agentfly.errors import InputError
@@ -21,9 +22,7 @@ MAX_CHARS = 1_000_000
 
 STATUSES: tuple[str, ...] = get_args(CaseStatus)
 
-COLUMNS = (
-    "id, status, question, solution, answer, reward, lesson, task_id, domain, tags, provenance, shown, helped, created"
-)
+COLUMNS = "id, status, question, solution, answer, reward, lesson, task_id, domain, tags, provenance, shown, helped, seen, created"
 """What `case_of` needs."""
 
 
@@ -50,7 +49,7 @@ def checked(case: Case) -> Case:
         raise InputError(f"the reward of a case must be in [0, 1], not {case.reward!r}")
     if clean.status not in STATUSES:
         raise InputError(f"unknown status {case.status!r} of a case; known: {', '.join(STATUSES)}")
-    if not math.isfinite(case.created) or not math.isfinite(case.helped) or case.shown < 0:
+    if not math.isfinite(case.created) or not math.isfinite(case.helped) or case.shown < 0 or case.seen < 1:
         raise InputError("the counters and times of a case must be finite and not negative")
     return clean
 
@@ -102,10 +101,11 @@ def case_of(row: sqlite3.Row) -> Case:
         lesson=row["lesson"],
         task_id=row["task_id"],
         domain=row["domain"],
-        tags=tuple(json.loads(row["tags"])),
+        tags=tuple(json.loads(row["tags"])) if row["tags"] != "[]" else (),
         provenance=_provenance(row["provenance"]),
         shown=row["shown"],
         helped=row["helped"],
+        seen=row["seen"],
         created=row["created"],
     )
 
@@ -126,10 +126,12 @@ def values(case: Case) -> dict[str, Any]:
         "provenance": json.dumps(asdict(case.provenance)),
         "shown": case.shown,
         "helped": case.helped,
+        "seen": case.seen,
         "created": case.created,
     }
 
 
+@lru_cache(maxsize=4096)  # read at every recall, and frozen
 def _provenance(text: str) -> Provenance:
     data = json.loads(text)
     known = {name: data[name] for name in Provenance.__dataclass_fields__ if name in data}

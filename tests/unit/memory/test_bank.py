@@ -94,7 +94,7 @@ def test_empty_bank_recalls_nothing_and_loads_nothing(tmp_path: Path) -> None:
 
 def test_exact_duplicate_is_one_case_with_its_counts(bank: CaseBank) -> None:
     first = bank.add(MEAN)
-    bank.record_shown("run-1", "t", "price", bank.recall("price"))
+    bank.record_shown("run-1", "t", bank.recollect("price"))
     bank.record_outcome("run-1", 1.0)
     again = bank.add(MEAN)
     assert again.id == first.id
@@ -194,9 +194,9 @@ def test_given_embeddings_are_used_and_scaled(bank: CaseBank) -> None:
 
 def test_credit_goes_to_what_was_shown_once_for_each_verdict(bank: CaseBank) -> None:
     mean, moon = bank.add_many([MEAN, MOON])
-    bank.record_shown("run-1", "t", MEAN.question, bank.recall(MEAN.question, k=2))
-    bank.record_shown("run-2", "t", bank.embed("moon"), bank.recall("moon", k=1))
-    bank.record_shown("run-3", "t", "nothing", [])
+    bank.record_shown("run-1", "t", bank.recollect(MEAN.question, k=2))
+    bank.record_shown("run-2", "t", bank.recollect("moon", k=1))
+    bank.record_shown("run-3", "t", bank.recollect("nothing", k=0))
     assert bank.record_outcome("run-1", 0.75) == 2
     assert bank.record_outcome("run-1", 0.25) == 2  # a person corrects the verdict
     assert bank.record_outcome("run-none", 1.0) == 0
@@ -212,8 +212,9 @@ def test_credit_goes_to_what_was_shown_once_for_each_verdict(bank: CaseBank) -> 
 
 def test_interactions_hold_what_a_policy_needs(bank: CaseBank) -> None:
     bank.add_many([MEAN, MOON])
-    shown = bank.recall("mean", k=2)
-    bank.record_shown("run-1", "task-1", "mean", shown, candidates=[one.case.id for one in shown])
+    found = bank.recollect("mean", k=2)
+    shown = found.chosen
+    bank.record_shown("run-1", "task-1", found)
     with Home.open(bank._home.path) as home:
         (recall,) = home.db.read("SELECT * FROM recalls")
         rows = home.db.read("SELECT * FROM interactions ORDER BY rank")
