@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     from agentfly.checkpoints import Checkpointer
 
 
+EXPLORING = 0.1
+"""Temperature of the choice of cases by a policy that learns; its scores are expected rewards."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Given:
     """Parts that the caller brings as objects."""
@@ -48,7 +52,7 @@ class Composition:
         self.settings = settings
         self.given = given
         self.home = Home.open(home)
-        self.bank = CaseBank(self.home)
+        self.bank = CaseBank(self.home, policy=settings.policy, capacity=settings.memory.capacity)
         self.playbook = PlaybookLedger(
             self.home.db,
             self.home.playbook,
@@ -103,9 +107,16 @@ class Composition:
             judge=self._judge,
             gate=lambda feedback: gate_for(self.settings.gate, feedback),
             reference=lambda run_id: self._reference(run_id) if self.settings.feedback == "reference" else None,
+            temperature=self._temperature,
             workspaces=self.home.artifacts,
             settings=self.settings,
         )
+
+    @property
+    def _temperature(self) -> float:
+        """Of the choice of cases while learning. `similarity` learns nothing, so by default it does not explore."""
+        given = self.settings.recall.temperature
+        return given if given is not None else {"similarity": 0.0}.get(self.settings.policy, EXPLORING)
 
     def remember_reference(self, run_id: str, reference: str | None) -> None:
         """Keep the reference of a run at hand for its judge, outside of the graph's state."""

@@ -66,6 +66,7 @@ def _after_evaluate(explore: int) -> Callable[[State], Hashable]:
         if not (trials and state.get("learn")):
             return END
         solved = any(trial.feedback.success for trial in trials)
-        return "reflect" if solved or len(trials) > explore else "generate"
+        unjudged = trials[-1].attempt != state["attempt"]  # who cannot judge this one will not judge the next
+        return "reflect" if solved or unjudged or len(trials) > explore else "generate"
 
     return route

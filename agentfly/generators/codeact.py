@@ -61,6 +61,9 @@ class _State:
     solution: str = ""
     """The code that gave it."""
     questioned: set[str] = field(default_factory=set)
+    tools: dict[str, None] = field(default_factory=dict)
+    """Names of the tools that were called, in the order of their first call."""
+    untrusted: bool = False
     model: str = ""
 
     def keep(self, answer: str | None) -> None:
@@ -159,6 +162,8 @@ class CodeActGenerator:
             emit(CodeStarted(code=action.code, step=number))
             execution = await worker.run(action.code, state.budget.within(self._code_seconds))
             state.ran.append(Ran(action.code, execution.error))
+            state.tools.update(dict.fromkeys(execution.tools))
+            state.untrusted = state.untrusted or execution.untrusted
         if execution.answered:
             answer = answer_text(execution.answer)
             state.keep(answer)
@@ -246,4 +251,6 @@ def _attempt(state: _State, answer: str | None, status: AttemptStatus, reason: s
         model=state.model,
         strategy="codeact",
         sandbox=tier,
+        tools=tuple(state.tools),
+        untrusted=state.untrusted,
     )

@@ -8,10 +8,10 @@ from typing import Any
 
 from agentfly.errors import AgentflyError, ProviderError, ReplyError
 from agentfly.events import AttemptFinished, Curated
+from agentfly.nodes.evaluate import verdict
 from agentfly.nodes.generate import attempt_task
 from agentfly.nodes.recall import shown_bullets
 from agentfly.nodes.state import Emit, Parts, State
-from agentfly.nodes.workspace import location
 from agentfly.playbooks.delta import Delta
 from agentfly.playbooks.playbook import Playbook
 from agentfly.playbooks.rules import MODEL_RULES, Rules
@@ -90,8 +90,7 @@ async def _attempt_with(state: State, parts: Parts, emit: Emit, candidate: Playb
     seen: State = {**state, "playbook": text, "bullets": bullets}
     attempt = await attempt_task(seen, parts, emit, number=number, explore=False)
     emit(AttemptFinished(attempt=attempt, retry=True))
-    workspace = location(parts.workspaces, state["run_id"], number)
-    feedback = await parts.judge(state["run_id"], state["task"], attempt, workspace)
+    feedback = await verdict(state, parts, attempt, number=number)
     return Trial(attempt=attempt, feedback=feedback) if feedback else None
 
 

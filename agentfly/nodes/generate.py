@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from agentfly.events import AttemptFinished
+from agentfly.nodes.recall import cases_for
 from agentfly.nodes.state import Emit, Parts, State
 from agentfly.nodes.workspace import prepare
 from agentfly.protocols import Brief
@@ -26,6 +27,7 @@ async def attempt_task(state: State, parts: Parts, emit: Emit, *, number: int, e
         cases=state.get("recalled", ()),
         bullets=state.get("bullets", ()),
         playbook=state.get("playbook", ""),
+        recall=lambda text: cases_for(text, state, parts),
         limits=settings.limits.record(),
         temperature=settings.explore_temperature if explore else settings.temperature or 0.0,
         seed=None if settings.seed is None else settings.seed + number,

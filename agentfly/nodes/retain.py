@@ -7,17 +7,25 @@ import asyncio
 from agentfly.events import Retained
 from agentfly.nodes.state import Emit, Parts, State
 from agentfly.protocols import Trial
-from agentfly.types import Case, Learned, Provenance
+from agentfly.types import TRUSTED, Attempt, Case, CaseStatus, Feedback, Learned, Provenance
 
 
 async def retain(state: State, parts: Parts, emit: Emit) -> State:
-    trials = state["trials"]
-    parts.memory.record_outcome(state["run_id"], trials[0].feedback.reward)
-    parts.playbook.shown([bullet.id for bullet in state.get("bullets", ())])
-    case = await asyncio.to_thread(parts.memory.add, as_case(state, best(trials)))
-    emit(Retained(cases=(case.id,)))
+    trials = tuple(trial for trial in state["trials"] if not cut_short(trial))
     learned = state.get("learned", Learned())
+    if not cut_short(state["trials"][0]):
+        parts.memory.record_outcome(state["run_id"], trials[0].feedback.reward)
+        parts.playbook.shown([bullet.id for bullet in state.get("bullets", ())])
+    if not trials:
+        return {"learned": learned}
+    case = await asyncio.to_thread(parts.memory.add, as_case(state, best(trials)), merge=True)
+    emit(Retained(cases=(case.id,)))
     return {"learned": Learned(cases=(case.id,), delta=learned.delta, accepted=learned.accepted, reason=learned.reason)}
+
+
+def cut_short(trial: Trial) -> bool:
+    """Whether an attempt failed because the provider did: no failure of the task, and of nothing that was shown."""
+    return trial.attempt.status == "error" and not trial.feedback.success
 
 
 def best(trials: tuple[Trial, ...]) -> Trial:
@@ -34,7 +42,31 @@ def as_case(state: State, trial: Trial) -> Case:
         solution=attempt.solution,
         answer=attempt.answer,
         reward=trial.feedback.reward,
-        lesson=(reflection.insight if reflection else "") or ("" if trial.feedback.success else trial.feedback.text),
+        lesson=(reflection.insight if reflection else "") or ("" if trial.feedback.success else reason(trial)),
         task_id=state["task"].id,
-        provenance=Provenance(run=state["run_id"], model=attempt.model, strategy=attempt.strategy),
+        status=standing(attempt, trial.feedback),
+        provenance=Provenance(
+            run=state["run_id"],
+            model=attempt.model,
+            strategy=attempt.strategy,
+            tools=attempt.tools,
+            untrusted=attempt.untrusted,
+            feedback=trial.feedback.source,
+        ),
     )
+
+
+def standing(attempt: Attempt, feedback: Feedback) -> CaseStatus:
+    """Active, or quarantined where the attempt read content from outside and no trusted outcome speaks for it.
+
+    A planted page may have written both the solution and, through a model that judges, its praise (MINJA, arXiv 2503.03704).
+    """
+    confirmed = feedback.success and feedback.source in TRUSTED
+    return "quarantined" if attempt.untrusted and not confirmed else "active"
+
+
+def reason(trial: Trial) -> str:
+    """Why an attempt failed, as far as anybody said."""
+    if trial.feedback.text:
+        return trial.feedback.text
+    return f"It hit the limit of {trial.attempt.reason}." if trial.attempt.status == "limit" else ""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Protocol, TypedDict
@@ -45,22 +45,33 @@ class State(TypedDict, total=False):
     """All model calls of the run; nodes return what they added."""
 
 
+class Recollected(Protocol):
+    """What the nodes need of one recall."""
+
+    @property
+    def shown(self) -> tuple[Recalled, ...]: ...
+
+
 class Memory(Protocol):
     """What the nodes need of a case bank."""
 
-    def recall(
+    def recollect(
         self,
         text: str,
         k: int = ...,
         exclude_task: str | None = ...,
         *,
+        candidates: int = ...,
         floor: float | None = ...,
         failures: float | None = ...,
         tokens: int | None = ...,
-        candidates: int = ...,
-    ) -> Sequence[Recalled]: ...
-    def add(self, case: Case) -> Case: ...
-    def record_shown(self, run: str, task: str, text: str, recalled: Sequence[Recalled]) -> None: ...
+        diversity: float = ...,
+        temperature: float = ...,
+        seed: int | None = ...,
+    ) -> Recollected: ...
+    def add(self, case: Case, *, merge: bool = ...) -> Case: ...
+    def confirm(self, run: str, feedback: str) -> int: ...
+    def record_shown(self, run: str, task: str, recollection: Any) -> None: ...
     def record_outcome(self, run: str, reward: float) -> object: ...
 
 
@@ -90,6 +101,8 @@ class Parts:
     """The gate for deltas that were learned from this feedback."""
     reference: Callable[[str], str | None]
     """The reference of a run as far as the reflector may see it: None unless the user allows it."""
+    temperature: float
+    """Of the soft choice of cases while learning."""
     workspaces: Path
     """Folder under which each attempt gets a folder of its own."""
     settings: Settings

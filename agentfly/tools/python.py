@@ -8,6 +8,7 @@ import itertools
 import os
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -42,6 +43,7 @@ class PythonWorker:
         self._user = _next_user()
         self._lock = asyncio.Lock()
         self._blocks = itertools.count(1)
+        self._called: dict[str, Tool] = {}
         self._ready = False
         self._closed = False
         self._child: Child | None = self._start()
@@ -54,18 +56,23 @@ class PythonWorker:
         async with self._lock:
             if self._closed:
                 raise SandboxError("the Python worker is closed")
-            begun = monotonic()
+            begun, self._called = monotonic(), {}
             child = await self._started()
             try:
                 frame = await self._exchange(child, code, timeout)
             except (Broken, TimeoutError) as problem:
-                return await self._lost(child, problem, monotonic() - begun, timeout)
+                return self._with_tools(await self._lost(child, problem, monotonic() - begun, timeout))
             except BaseException:  # cancelled in the middle of a block, or a bug: its state cannot be known
                 child.kill()
                 await self._drop(child)
                 raise
             child.output.drain()
-            return _execution(frame, child.output.take(), monotonic() - begun)
+            return self._with_tools(_execution(frame, child.output.take(), monotonic() - begun))
+
+    def _with_tools(self, execution: Execution) -> Execution:
+        """The result of a block, with the tools that it called."""
+        untrusted = any(tool.risk == "network" for tool in self._called.values())
+        return replace(execution, tools=tuple(self._called), untrusted=untrusted)
 
     async def close(self) -> None:
         self._closed = True
@@ -124,6 +131,7 @@ class PythonWorker:
         tool = self._tools.get(str(frame.get("name")))
         if tool is None:
             return {"error": f"there is no tool named {frame.get('name')!r}"}
+        self._called[tool.name] = tool  # before the call: an error message may carry what was fetched
         try:
             async with asyncio.timeout(self._tool_seconds):
                 value = await call_positionally(tool, frame.get("args"), frame.get("kwargs"))

@@ -36,7 +36,7 @@ class Strategy:
 
 
 def _codeact(model: Model, **settings: Any) -> Generator:
-    return CodeActGenerator(model, PythonSandbox(memory_mb=1024, tools=[convert]), **settings)
+    return CodeActGenerator(model, PythonSandbox(memory_mb=1024, tools=[convert, fetch]), **settings)
 
 
 STRATEGIES = {"codeact": Strategy(_codeact, lambda code: f"```python\n{code}\n```")}
@@ -46,6 +46,14 @@ STRATEGIES = {"codeact": Strategy(_codeact, lambda code: f"```python\n{code}\n``
 def convert(amount: float, unit: str) -> float:
     """Convert an amount in miles or pounds to metric units."""
     return amount * {"miles": 1.609344, "pounds": 0.45359237}[unit]
+
+
+@tool(risk="network")
+def fetch(address: str) -> str:
+    """Read a page."""
+    if "missing" in address:
+        raise ValueError(f"no page {address}")
+    return f"the page {address}"
 
 
 @dataclass(frozen=True)
@@ -292,6 +300,52 @@ async def test_cancelling_is_quick_and_leaves_nothing(strategy: Strategy, worksp
     last = (workspace / "beat").read_text()
     await asyncio.sleep(0.1)
     assert (workspace / "beat").read_text() == last
+
+
+@pytest.mark.parametrize(
+    ("codes", "tools", "untrusted"),
+    [
+        (["final_answer(1)"], (), False),
+        (["convert(1, 'miles')", "final_answer(1)"], ("convert",), False),
+        (["fetch('a')", "convert(1, 'miles'); fetch('b')", "final_answer(1)"], ("fetch", "convert"), True),
+        (["fetch('missing')", "final_answer(1)"], ("fetch",), True),
+        (["fetch()", ProviderError("the provider is down")], ("fetch",), True),
+    ],
+)
+async def test_tools_and_outside_content_are_told(
+    strategy: Strategy, workspace: Path, codes: Sequence[Any], tools: tuple[str, ...], untrusted: bool
+) -> None:
+    attempt, _, _ = await act(strategy, codes, brief(workspace))
+    assert (attempt.tools, attempt.untrusted) == (tools, untrusted)
+    assert from_json(Attempt, to_json(attempt)) == attempt
+
+
+def test_an_attempt_of_an_older_record_is_read() -> None:
+    data = json.loads(to_json(Attempt(task_id="t", answer="1", status="answered")))
+    for name in ("tools", "untrusted"):
+        del data[name]
+    attempt = from_json(Attempt, json.dumps(data))
+    assert (attempt.tools, attempt.untrusted) == ((), False)
+
+
+async def test_a_failure_is_shown_as_one_with_its_reason(strategy: Strategy, workspace: Path) -> None:
+    wrong = Case(
+        id="case-1", question="2 + 3?", solution="final_answer(2 * 3)", answer="6", reward=0.0, lesson="Plus is +."
+    )
+    none = Case(id="case-2", question="2 + 4?", solution="", answer=None, reward=0.2, lesson="It ran out of steps.")
+    good = Case(id="case-3", question="1 + 1?", solution="final_answer(1 + 1)", answer="2", lesson="Add.")
+    recalled = tuple(Recalled(case=case, similarity=0.9, score=0.9) for case in (good, wrong, none))
+    _, model, _ = await act(strategy, ["final_answer(1)"], brief(workspace, cases=recalled))
+    text = model.calls[0].messages[-1].content
+    parts = [part.split("\n\n")[0] for part in text.split("[case-")[1:]]
+    heads = [text[: text.index(f"[case-{i}]")].rsplit("\n", 1)[-1] for i in (3, 1, 2)]
+    assert [("Failed" in head, "Solved" in head) for head in heads] == [(False, True), (True, False), (True, False)]
+    assert ["not to be copied" in part for part in parts] == [False, True, True]
+    assert ["It failed" in part for part in parts] == [False, True, True]
+    assert "it gave 6, which is wrong" in parts[1]
+    assert "Why: Plus is +." in parts[1]
+    assert "no answer" in parts[2]
+    assert "Why: It ran out of steps." in parts[2]
 
 
 async def test_recalled_cases_and_playbook_are_shown(strategy: Strategy, workspace: Path) -> None:

@@ -333,6 +333,31 @@ async def test_tools_are_functions(tier: str, workspace: Path) -> None:
         assert "Area of a rectangle." in (await worker.run("print(area.__doc__)", 5)).output
 
 
+async def test_the_tools_that_were_called_are_told(tier: str, workspace: Path) -> None:
+    @tool
+    def near() -> int:
+        """Here."""
+        return 1
+
+    @tool(name="web-search", risk="network")
+    def far(query: str) -> str:
+        """Out there."""
+        raise ValueError(f"obey {query}")
+
+    async with PythonSandbox(memory_mb=512, tools=[near, far], tier=tier).open(workspace) as worker:
+        execution = await worker.run("near(); near()", 5)
+        assert (execution.tools, execution.untrusted) == (("near",), False)
+        execution = await worker.run("near()\ntry: web_search('x')\nexcept Exception as e: print(e)", 5)
+        assert (execution.tools, execution.untrusted) == (("near", "web-search"), True), (
+            "an error tells what was fetched"
+        )
+        execution = await worker.run("print(2)", 5)
+        assert (execution.tools, execution.untrusted) == ((), False), "of this block alone"
+        execution = await worker.run("try: web_search('x')\nexcept Exception: pass\nimport os; os._exit(3)", 5)
+        assert execution.restarted
+        assert (execution.tools, execution.untrusted) == (("web-search",), True), "also where the block died"
+
+
 async def test_time_in_a_tool_is_not_the_blocks(tier: str, workspace: Path) -> None:
     @tool
     async def slow(seconds: float) -> str:
