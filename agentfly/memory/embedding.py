@@ -16,7 +16,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from agentfly.errors import UserError
+from agentfly.errors import InputError, UserError
+from agentfly.protocols import Embedder
 
 if TYPE_CHECKING:
     from agentfly.protocols import Vector
@@ -111,6 +112,28 @@ class MiniLMEmbedder:
             _content(_INT8 if int8 else _FP32), options, providers=["CPUExecutionProvider"]
         )
         return tokenizer, session
+
+
+def embedded(embedder: Embedder, texts: Sequence[str]) -> Vector:
+    """What an embedder makes of texts, if it is what it says it is.
+
+    Returns:
+        Shape (n, d).
+
+    Raises:
+        InputError: another shape, or numbers that are not finite: no search could find such a case again.
+    """
+    import numpy as np
+
+    vectors = np.asarray(embedder.embed(texts), dtype=np.float32)
+    if vectors.shape != (len(texts), embedder.dimensions):
+        raise InputError(
+            f"the embedder {embedder.name!r} gave the shape {vectors.shape}, not {(len(texts), embedder.dimensions)}"
+        )
+    if not np.isfinite(vectors).all():
+        bad = texts[int(np.flatnonzero(~np.isfinite(vectors).all(axis=1))[0])]
+        raise InputError(f"the embedder {embedder.name!r} gave numbers that are not finite for {bad[:80]!r}")
+    return vectors
 
 
 def _forward(session: Any, ids: Sequence[Sequence[int]]) -> Vector:

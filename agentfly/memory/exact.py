@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
 import threading
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from agentfly.store.database import Database
@@ -32,10 +34,15 @@ class ExactIndex:
         self._place: dict[int, int] = {}
         self._rev = 0
 
-    def nearest(self, vector: Vector, n: int) -> list[int]:
+    def nearest(self, vector: Vector, n: int, among: Sequence[int] | None = None) -> list[int]:
         """Sequence numbers of the `n` active cases nearest to a unit vector of shape (d,), best first.
 
         Fewer than `n` come back only where there are no more.
+
+        Args:
+            vector: the query.
+            n: how many.
+            among: sequence numbers of the only cases that count; None is all.
         """
         import numpy as np
 
@@ -45,13 +52,14 @@ class ExactIndex:
             # One thread: BLAS would wait for its other threads, 20 ms at a time on a busy machine.
             scores = np.vecdot(self._matrix[:size], vector)
             scores[~self._active[:size]] = -np.inf
+            if among is not None:
+                scores[~np.isin(self._seqs[:size], among)] = -np.inf
             top = np.argpartition(-scores, n)[:n] if n < size else np.arange(size)
             top = top[np.argsort(-scores[top], kind="stable")]
             return [int(self._seqs[i]) for i in top if scores[i] != -np.inf]
 
     def _catch_up(self) -> None:
         """Read what was committed since the last time; revisions are handed out in the order of commits."""
-        import numpy as np
 
         while True:
             rows = self._db.read(
@@ -60,14 +68,21 @@ class ExactIndex:
             if not rows:
                 return
             self._make_room(len(rows))
-            for row in rows:
-                i = self._place.setdefault(row["seq"], len(self._place))
-                vector = np.frombuffer(row["embedding"], dtype="<f4")
-                fits = len(vector) == self._matrix.shape[1] and bool(vector.any())
-                self._seqs[i] = row["seq"]
-                self._active[i] = fits and row["status"] == "active"
-                self._matrix[i] = vector if fits else 0.0
+            self._take_in(rows)
             self._rev = rows[-1]["rev"]
+
+    def _take_in(self, rows: Sequence[sqlite3.Row]) -> None:
+        import numpy as np
+
+        width = 4 * self._matrix.shape[1]
+        blank = bytes(width)
+        blobs = (row["embedding"] if len(row["embedding"]) == width else blank for row in rows)
+        vectors = np.frombuffer(b"".join(blobs), dtype="<f4").reshape(len(rows), -1)
+        fits = np.isfinite(vectors).all(axis=1) & vectors.any(axis=1)  # a zero vector has no direction
+        places = [self._place.setdefault(row["seq"], len(self._place)) for row in rows]
+        self._seqs[places] = [row["seq"] for row in rows]
+        self._active[places] = fits & [row["status"] == "active" for row in rows]
+        self._matrix[places] = np.where(fits[:, None], vectors, 0.0)
 
     def _make_room(self, more: int) -> None:
         import numpy as np
@@ -75,7 +90,9 @@ class ExactIndex:
         need, have = len(self._place) + more, len(self._seqs)
         if need <= have:
             return
-        grow = max(need, have * 2) - have
+        # The first time, room for all that there are: growing by steps would take twice the memory in between.
+        known = 0 if have else int(self._db.read("SELECT count(*) FROM cases")[0][0])
+        grow = max(need, have * 2, known) - have
         self._matrix = np.concatenate([self._matrix, np.zeros((grow, self._matrix.shape[1]), dtype=np.float32)])
         self._seqs = np.concatenate([self._seqs, np.zeros(grow, dtype=np.int64)])
         self._active = np.concatenate([self._active, np.zeros(grow, dtype=np.bool_)])

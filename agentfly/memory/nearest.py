@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import math
 import threading
-from collections.abc import Collection
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from agentfly.memory.exact import ExactIndex
+from agentfly.memory.filters import Filter
+from agentfly.memory.index import TAIL as TAIL
 from agentfly.memory.index import ChromaIndex
 from agentfly.store.database import Database
 
@@ -16,47 +19,29 @@ if TYPE_CHECKING:
     from agentfly.protocols import Vector
 
 EXACT_UP_TO = 20_000
-"""Number of cases up to which search is exact: 1.5 ms for 20,000 cases of 384 dimensions where a query to Chroma takes 2
+"""Number of cases up to which search is exact: 1.5 ms for 20,000 cases of 384 dimensions where a query to Chroma takes 1
 to 4 ms, after 0.1 s to read the embeddings where importing and opening Chroma takes 0.7 to 1.4 s (2 cores)."""
 
-TAIL = 512
-"""Changes that the index need not have read yet: they are searched exactly beside it."""
-
-_WIDEST = 256  # neighbours beyond which a filter is too narrow for the index
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Filter:
-    """Which active cases may be recalled."""
-
-    exclude_task: str | None = None
-    exclude: Collection[str] = ()
-    domain: str | None = None
-
-    def sql(self) -> tuple[str, dict[str, Any]]:
-        """A condition on the table `cases`, and its parameters.
-
-        The plus signs keep SQLite from scanning an index on one of these where sequence numbers are given.
-        """
-        parts, params = ["+status = 'active'"], dict[str, Any]()
-        if self.exclude_task:
-            parts.append("+task_id <> :task")
-            params["task"] = self.exclude_task
-        if self.exclude:
-            parts.append("id NOT IN (SELECT value FROM json_each(:exclude))")
-            params["exclude"] = json.dumps(list(self.exclude))
-        if self.domain is not None:
-            parts.append("+domain = :domain")
-            params["domain"] = self.domain
-        return " AND ".join(parts), params
+_SPARE = 8  # asked for beyond what is wanted: the task's own cases are often among the nearest
+_WIDEST = 512  # neighbours beyond which the index is slower than the exact search: 4 ms, with 100,000 cases
+_FEW = 4096  # cases whose embeddings are read from the database for one query
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Neighbour:
-    """A case by its sequence number, with the cosine of its embedding and the query."""
+@dataclass(frozen=True, slots=True)
+class Nearest:
+    """Cases by their sequence numbers, nearest first."""
 
-    seq: int
-    similarity: float
+    seqs: Sequence[int]
+    similarities: Sequence[float]
+    """Cosine of each case's embedding and the query."""
+    vectors: Vector
+    """The embeddings, shape (n, d)."""
+
+    def __len__(self) -> int:
+        return len(self.seqs)
+
+    def first(self, n: int) -> Nearest:
+        return Nearest(self.seqs[:n], self.similarities[:n], self.vectors[:n])
 
 
 class Searcher:
@@ -78,8 +63,11 @@ class Searcher:
         self._lock = threading.Lock()
         self._declined = False
 
-    def nearest(self, vector: Vector, n: int, where: Filter, size: int) -> list[Neighbour]:
+    def nearest(self, vector: Vector, n: int, where: Filter, size: int) -> Nearest:
         """The `n` nearest cases that pass the filter, best first; equals in the order in which they were stored.
+
+        The nearest cases of any kind are found first and filtered then. Where too few of them pass, their share tells
+        whether a wider search will do; if not, the filter is put to the database and what passes is searched exactly.
 
         Args:
             vector: unit vector of shape (d,).
@@ -87,36 +75,51 @@ class Searcher:
             where: which cases may be found.
             size: number of cases in the bank.
         """
-        wanted = n + 8
-        while True:
-            found, all_of_them = self._candidates(vector, wanted, size)
-            passed = self._look_up(vector, found, where)
-            if len(passed) >= n or all_of_them:
-                return passed[:n]
-            wanted *= 4
+        wanted = n + _SPARE
+        for _ in range(2):
+            found, tail = self._found(vector, wanted, size)
+            near = self._look_up(vector, list({*found, *tail}), where)
+            # A case of the tail may be farther off than one that was not found: it does not count here.
+            passed = len(set(found).difference(tail).intersection(near.seqs))
+            if passed >= n or len(found) < wanted:
+                return near.first(n)
+            wanted = math.ceil(1.5 * n * len(found) / passed) + _SPARE if passed else _WIDEST + 1
+            if wanted > _WIDEST:
+                break
+        return self._among_all(vector, n, where)
 
-    def _candidates(self, vector: Vector, n: int, size: int) -> tuple[list[int], bool]:
-        """At least the `n` nearest active cases; and whether these are all that there are."""
-        if size > self._exact_up_to and n <= _WIDEST and self._usable():
+    def _found(self, vector: Vector, n: int, size: int) -> tuple[list[int], list[int]]:
+        """The `n` nearest active cases, fewer only where there are no more; and others that may be as near."""
+        if size > self._exact_up_to and n <= _WIDEST and self._open():
             rev = self._index.rev  # before the query: what is read into the index meanwhile is in the tail too
-            found = self._index.nearest(vector, n)
-            if found is not None:
-                tail = self._db.read("SELECT seq FROM cases WHERE rev > ? AND +status = 'active'", (rev,))
-                return list({*found, *(row["seq"] for row in tail)}), False
+            tail = self._db.read("SELECT seq FROM cases WHERE rev > ? AND +status = 'active' LIMIT ?", (rev, TAIL + 1))
+            found = self._index.nearest(vector, n) if len(tail) <= TAIL else None
+            if found is not None and len(found) >= n:  # a damaged index may find too few
+                return found, [row["seq"] for row in tail]
+        return self._exactly(vector, n), []
+
+    def _open(self) -> bool:
+        """Whether the index is open here. One that is not to be had is not asked for again."""
+        if not self._index.is_open and (self._declined or not self._index.open()):
+            self._declined = not self._index.building
+            return False
+        return True
+
+    def _exactly(self, vector: Vector, n: int, among: Sequence[int] | None = None) -> list[int]:
         with self._lock:
             if self._exact is None:
                 self._exact = ExactIndex(self._db, self._dimensions)
-        found = self._exact.nearest(vector, n)
-        return found, len(found) < n
+        return self._exact.nearest(vector, n, among)
 
-    def _usable(self) -> bool:
-        """Whether the index is open here and nearly up to date. An index that is not to be had is not asked for again."""
-        if not self._index.is_open and (self._declined or not self._index.open()):
-            self._declined = True
-            return False
-        return self._index.behind() <= TAIL
+    def _among_all(self, vector: Vector, n: int, where: Filter) -> Nearest:
+        """The nearest of all cases that pass: for a filter that few pass, or none of those near by."""
+        condition, params = where.sql(scan=True)
+        seqs = [row[0] for row in self._db.read(f"SELECT seq FROM cases WHERE {condition}", params)]
+        if len(seqs) > _FEW:
+            seqs = self._exactly(vector, n, among=seqs)
+        return self._look_up(vector, seqs, where).first(n)
 
-    def _look_up(self, vector: Vector, seqs: list[int], where: Filter) -> list[Neighbour]:
+    def _look_up(self, vector: Vector, seqs: Sequence[int], where: Filter) -> Nearest:
         """What the truth says of the found cases: who passes, and how near each is."""
         import numpy as np
 
@@ -126,9 +129,9 @@ class Searcher:
             {"seqs": json.dumps(seqs), **params},
         )
         rows = [row for row in rows if len(row["embedding"]) == 4 * len(vector)]
-        if not rows:
-            return []
-        matrix = np.frombuffer(b"".join(row["embedding"] for row in rows), dtype="<f4").reshape(len(rows), -1)
+        matrix = np.frombuffer(b"".join(row["embedding"] for row in rows), dtype="<f4").reshape(len(rows), len(vector))
         cosines = np.vecdot(matrix, vector)
-        pairs = sorted(zip((-cosines).tolist(), (row["seq"] for row in rows), strict=True))
-        return [Neighbour(seq=seq, similarity=-distance) for distance, seq in pairs]
+        places = np.array([row["seq"] for row in rows], dtype=np.int64)
+        order = np.lexsort((places, -cosines))
+        order = order[(np.isfinite(cosines) & matrix.any(axis=1))[order]]  # a zero vector has no direction
+        return Nearest(places[order].tolist(), cosines[order].tolist(), matrix[order])

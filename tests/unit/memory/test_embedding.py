@@ -8,10 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from agentfly.errors import UserError
+from agentfly.errors import InputError, UserError
 from agentfly.memory import embedding
 from agentfly.memory.bank import CaseBank
 from agentfly.memory.embedding import MiniLMEmbedder
+from agentfly.testing import HashEmbedder
 from agentfly.types import Case
 
 
@@ -57,3 +58,15 @@ def test_making_one_loads_nothing() -> None:
     embedder = MiniLMEmbedder()
     assert (embedder.name, embedder.dimensions) == ("minilm-int8", 384)
     assert "_parts" not in embedder.__dict__
+
+
+def test_embedder_that_gives_another_shape_is_refused(tmp_path: Path) -> None:
+    class Short(HashEmbedder):
+        def embed(self, texts):
+            return super().embed(texts)[:, :10]
+
+    with CaseBank(tmp_path, Short(64)) as bank:
+        for add in (lambda: bank.add(Case(question="x")), lambda: bank.add_many([Case(question=q) for q in "xyz"])):
+            with pytest.raises(InputError, match=r"gave the shape \(\d, 10\), not \(\d, 64\)"):
+                add()
+        assert bank.count() == 0

@@ -14,7 +14,7 @@ import pytest
 from memory_helpers import cases, question
 
 from agentfly.memory import index as index_module
-from agentfly.memory import nearest, stamp
+from agentfly.memory import nearest, soundness, stamp
 from agentfly.memory.bank import CaseBank
 from agentfly.memory.lock import FileLock
 from agentfly.testing import HashEmbedder
@@ -30,6 +30,12 @@ def answers(bank: CaseBank) -> list[list[tuple[str, float]]]:
 
 def owned(bank: CaseBank) -> bool:
     return bank.stats().index.owned
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody waits for his turn here: large writes."""
+    monkeypatch.setattr(index_module, "BATCH", index_module.LARGE_BATCH)
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +74,7 @@ def test_an_intact_index_is_opened_without_a_test_of_it(open_bank, indexed: Path
     def no_probe(*_: object) -> None:
         raise AssertionError("probed")
 
-    monkeypatch.setattr(index_module, "probe", no_probe)
+    monkeypatch.setattr(soundness, "probe", no_probe)
     for _ in range(2):
         bank = open_bank(exact_up_to=0)
         bank.recall("mean")
@@ -173,6 +179,23 @@ def deleted_rows(path: Path) -> None:
     connection.close()
 
 
+def emptied_log(path: Path) -> None:
+    """What Chroma has not put into its graph yet."""
+    with sqlite3.connect(path / "chroma.sqlite3") as connection:
+        assert connection.execute("DELETE FROM embeddings_queue").rowcount
+    connection.close()
+
+
+def sqlite_without_its_journal(path: Path) -> None:
+    """As after a power cut on a disk that lied: a write was half done, and the journal that could undo it is gone."""
+    file = path / "chroma.sqlite3"
+    data = bytearray(file.read_bytes())
+    data[4096 * 3 : 4096 * 6] = os.urandom(4096 * 3)
+    file.write_bytes(data)
+    for journal in path.glob("chroma.sqlite3-*"):
+        journal.unlink()
+
+
 def delete_stamp(path: Path) -> None:
     (path.parent / stamp.FILE).unlink()
 
@@ -189,6 +212,8 @@ FAULTS = [
     emptied_sqlite,
     truncated_sqlite,
     deleted_rows,
+    emptied_log,
+    sqlite_without_its_journal,
     delete_stamp,
     garbage_stamp,
 ]

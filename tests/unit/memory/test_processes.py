@@ -1,14 +1,11 @@
-"""Several processes on one home, and processes that are killed."""
+"""Several processes on one home; for those that are killed see `test_faults.py`."""
 
 from __future__ import annotations
 
 import multiprocessing
 import os
-import random
-import time
 from pathlib import Path
 
-import pytest
 from memory_helpers import cases, question
 
 from agentfly.memory.bank import CaseBank
@@ -57,33 +54,6 @@ def test_another_process_sees_a_case_as_soon_as_it_was_added(bank: CaseBank, pyt
         child.stdin.write(question(start) + "\n")
         child.stdin.flush()
         assert child.stdout.readline().strip() == added.id
-
-
-@pytest.mark.parametrize(("round_", "exact_up_to"), [(0, 10**6), (1, 0)])
-def test_killed_while_adding(open_bank, python, round_: int, exact_up_to: int) -> None:
-    """SIGKILL at a random moment: what was acknowledged is there once, and recall is right at once."""
-    path = open_bank()._home.path
-    children = [python(ADD, path, start, 5000, exact_up_to) for start in (0, 10_000)]
-    for child in children:
-        assert child.stdout.readline() == "ready\n"
-    acknowledged = [[child.stdout.readline().strip()] for child in children]
-    time.sleep(0.2 + random.Random(round_).random())
-    for child in children:
-        child.kill()
-    for part, child in zip(acknowledged, children, strict=True):
-        part += lines(child)
-    # A line that was cut off in the pipe was not read by anyone.
-    ids = [line for part in acknowledged for line in part if len(line) == len("case-") + 16]
-    bank = open_bank(exact_up_to=exact_up_to)
-    held = [case.id for case in bank.list(limit=100_000)]
-    assert len(held) == len(set(held))
-    assert set(ids) <= set(held)
-    for id in (ids[0], ids[-1]):
-        case = bank.get(id)
-        assert bank.recall(case.question, k=1)[0].case.id == id
-    bank.add_many(cases(3, start=90_000))
-    assert bank.sync_index() == 0
-    assert bank.stats().index.count == bank.count()
 
 
 def test_forked_child_may_use_the_bank(open_bank) -> None:
