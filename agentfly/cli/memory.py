@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator
-from pathlib import Path
+import time
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from agentfly.cli import options
-from agentfly.cli.home import opened
+from agentfly.cli import memory_files, memory_policy, memory_upkeep, options
+from agentfly.cli.memory_bank import bank_of
 from agentfly.errors import InputError
 
 if TYPE_CHECKING:
-    from agentfly.memory.bank import CaseBank
-    from agentfly.memory.health import BankStats
+    from agentfly.memory.filters import Filter
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -30,38 +27,43 @@ def memory() -> None:
     """
 
 
-@contextlib.contextmanager
-def _bank(home: Path | None) -> Iterator[CaseBank]:
-    with opened(home) as place:
-        from agentfly.memory.bank import CaseBank
-
-        with CaseBank(place) as bank:
-            yield bank
-
-
 @app.command("stats")
 def stats(home: options.Home = None, as_json: options.AsJson = False, debug: options.Debug = False) -> None:
-    """Show how many cases there are, how they ended, and how much they were used.
+    """Show how many cases there are, how they ended, how much they were used, and what that earned.
 
     \b
     Example:
       agentfly memory stats
     """
-    with _bank(home) as bank:
+    with bank_of(home) as bank:
         found = bank.stats()
     if as_json:
         from agentfly.cli.streams import print_json
         from agentfly.records import to_data
 
-        print_json(to_data(found) | {"success_rate": found.success_rate})
+        print_json(to_data(found) | {"success_rate": found.success_rate, "quarantined": found.quarantined})
         return
-    _draw_stats(found)
+    from agentfly.cli.views import console
+    from agentfly.cli.views import memory as view
+
+    view.stats(console.out(), found)
 
 
 @app.command("search")
 def search(
     query: Annotated[str, typer.Argument(metavar="QUERY", help="What to look for, in words.")],
     k: Annotated[int, typer.Option("-k", metavar="N", min=1, max=1000, help="How many cases at most.")] = 10,
+    domain: Annotated[str | None, typer.Option("--domain", metavar="D", help="Only cases of this domain.")] = None,
+    tags: Annotated[
+        list[str] | None, typer.Option("--tag", metavar="T", help="Only cases with this tag; all of several.")
+    ] = None,
+    min_reward: Annotated[
+        float | None,
+        typer.Option("--min-reward", metavar="R", min=0.0, max=1.0, help="Only cases that earned so much, 0 to 1."),
+    ] = None,
+    days: Annotated[
+        float | None, typer.Option("--days", metavar="N", help="Only cases made in the last N days.")
+    ] = None,
     home: options.Home = None,
     as_json: options.AsJson = False,
     debug: options.Debug = False,
@@ -70,24 +72,41 @@ def search(
 
     \b
     Example:
-      agentfly memory search "mean of a column"
+      agentfly memory search "mean of a column" --domain prices --min-reward 0.5
     """
     if not query.strip():
         raise InputError('say what to look for: agentfly memory search "QUERY"')
-    with _bank(home) as bank:
-        found = bank.search(query, k)
+    where = _filter(domain, tags, min_reward, days)
+    with bank_of(home) as bank:
+        found = bank.search(query, k, where)
+        active = 0 if found else bank.count()
     if as_json:
         from agentfly.cli.streams import print_json
         from agentfly.records import to_data
 
         print_json([{"similarity": round(item.similarity, 4), "case": to_data(item.case)} for item in found])
         return
-    from agentfly.cli.views import console, tables
+    from agentfly.cli.text import count
+    from agentfly.cli.views import console
+    from agentfly.cli.views import memory as view
 
     if found:
-        tables.found(console.out(), found)
+        view.found(console.out(), found)
+    elif active:
+        typer.echo(f"none of the {count(active, 'active case')} passes the filter")
     else:
-        typer.echo("no cases yet: run tasks with feedback")
+        typer.echo("no cases yet: run tasks with feedback, or agentfly memory import FILE")
+
+
+def _filter(domain: str | None, tags: list[str] | None, min_reward: float | None, days: float | None) -> Filter:
+    if days is not None and not 0 < days < float("inf"):
+        raise InputError(f"--days must be more than 0, not {days:g}")
+    if min_reward is not None and min_reward != min_reward:
+        raise InputError("--min-reward must be a number, 0 to 1")
+    from agentfly.memory.filters import Filter
+
+    since = None if days is None else time.time() - 86_400 * days
+    return Filter(domain=domain, tags=tags or (), min_reward=min_reward, created_after=since)
 
 
 @app.command("show")
@@ -97,53 +116,32 @@ def show(
     as_json: options.AsJson = False,
     debug: options.Debug = False,
 ) -> None:
-    """Show one case in full: question, working solution, answer, reward, lesson.
+    """Show one case in full: question, working solution, answer, reward, lesson, where it comes from, its history.
 
     \b
     Example:
       agentfly memory show case-1a2b
     """
-    with _bank(home) as bank:
+    with bank_of(home) as bank:
         case = bank.get(case_id)
+        events = bank.events(case.id)
     if as_json:
         from agentfly.cli.streams import print_json
         from agentfly.records import to_data
 
-        print_json(to_data(case))
+        print_json(to_data(case) | {"events": [to_data(event) for event in events]})
         return
-    from agentfly.cli.views import console, tables
+    from agentfly.cli.views import console
+    from agentfly.cli.views import memory as view
 
-    tables.case(console.out(), case)
+    view.case(console.out(), case, events)
 
 
-def _draw_stats(found: BankStats) -> None:
-    from rich.text import Text
-
-    from agentfly.cli.text import count
-    from agentfly.cli.views import blocks, console, tables
-
-    screen = console.out()
-    active = found.by_status.get("active", 0)
-    others = ", ".join(f"{number:,} {status}" for status, number in found.by_status.items() if status != "active")
-    judged = f", {found.judged:,} judged, mean reward {found.mean_reward:.2f}" if found.mean_reward is not None else ""
-    index = "not needed yet" if not found.index.count else count(found.index.count, "case")
-    pairs = [
-        ("cases", f"{active:,} active" + (f", {others}" if others else "")),
-        ("solved", blocks.share(found.successes, active) if active else None),
-        ("shown", f"{count(found.shown, 'time')}{judged}"),
-        ("domains", ", ".join(f"{name} {number:,}" for name, number in found.by_domain.items())),
-        ("embedder", found.embedder),
-        ("index", index + (f" ({found.index.problem})" if found.index.problem else "")),
-    ]
-    tables.card(screen, pairs)
-    if found.most_shown:
-        screen.print(Text("\nshown most", style="bold"))
-        columns = (
-            tables.Column("case"), tables.Column("shown", right=True), tables.Column("mean reward", right=True),
-            tables.Column("question", flexible=True),
-        )  # fmt: skip
-        rows = [
-            (case.id, f"{case.shown}", f"{case.helped / case.shown:.2f}", tables.short(case.question, 200))
-            for case in found.most_shown
-        ]
-        tables.draw(screen, columns, rows)
+app.command("export")(memory_files.export)
+app.command("import")(memory_files.import_)
+app.command("prune")(memory_upkeep.prune)
+app.command("restore")(memory_upkeep.restore)
+app.command("quarantine")(memory_upkeep.quarantine)
+app.command("verify")(memory_upkeep.verify)
+app.command("rebuild")(memory_upkeep.rebuild)
+app.add_typer(memory_policy.app, name="policy")

@@ -18,7 +18,7 @@ MAX_QUESTION_CHARS = 200_000
 
 # Allowed values as the help names them; a test holds them equal to those of `agentfly.config.Settings`.
 STRATEGIES = ("auto", "codeact")
-POLICIES = ("similarity",)
+POLICIES = ("similarity", "episodic", "neural")
 GATES = ("auto", "always", "fix")
 SCORERS = ("auto", "gaia", "exact", "numeric")
 

@@ -137,10 +137,3 @@ def totals(result: RunResult) -> RenderableType:
         table.add_column(name, no_wrap=True)
     table.add_row(*columns.values())
     return Group(table, text(f"run {result.run_id}", "dim"))
-
-
-def share(part: int, whole: int, width: int = 20) -> Text:
-    """A share as a bar and in figures."""
-    filled = round(width * part / whole)
-    bar = Text("█" * filled, style="green").append("░" * (width - filled), style="dim")
-    return bar.append(f" {part:,} of {whole:,} ({100 * part / whole:.0f} %)", style="default")

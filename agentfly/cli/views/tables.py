@@ -15,7 +15,6 @@ from rich.text import Text
 from agentfly.cli.text import plain
 from agentfly.cli.views import blocks
 from agentfly.cli.views.console import ROW_WIDTH, given_width, text
-from agentfly.types import Case, Recalled
 
 if TYPE_CHECKING:
     from agentfly.playbooks.playbook import Playbook
@@ -83,45 +82,6 @@ def when(moment: float | None) -> str:
     then = time.localtime(moment)
     now = time.localtime()
     return time.strftime("%H:%M" if then[:3] == now[:3] else "%Y-%m-%d %H:%M", then)
-
-
-def case(console: Console, item: Case) -> None:
-    """One case in full."""
-    source = item.provenance
-    card(
-        console,
-        [
-            ("case", item.id),
-            ("question", item.question),
-            ("answer", item.answer),
-            ("reward", blocks.outcome(item.reward).append(f" {item.reward:.2f}")),
-            ("lesson", item.lesson),
-            ("status", item.status if item.status != "active" else None),
-            ("shown", f"{item.shown} times" + (f", mean reward {item.helped / item.shown:.2f}" if item.shown else "")),
-            ("made", when(item.created)),
-            ("from", " · ".join(filter(None, [source.run and f"run {source.run}", source.model, source.strategy]))),
-            ("untrusted", "yes: content from outside was read on the way" if source.untrusted else None),
-        ],
-    )
-    if item.solution.strip():
-        console.print(blocks.code(item.solution, "solution"))
-
-
-def found(console: Console, items: Sequence[Recalled]) -> None:
-    """Search results."""
-    columns = (
-        Column("similarity", right=True),
-        Column(""),
-        Column("case"),
-        Column("question", flexible=True),
-        Column("answer", 90),
-    )
-    rows = [
-        (f"{item.similarity:.2f}", blocks.outcome(item.case.reward), item.case.id, short(item.case.question, 200),
-         short(item.case.answer, 24))
-        for item in items
-    ]  # fmt: skip
-    draw(console, columns, rows)
 
 
 def short(value: str | None, width: int) -> str:

@@ -9,6 +9,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from agentfly.playbooks.delta import Delta
 from agentfly.playbooks.ledger import PlaybookLedger
 from agentfly.store.home import Home
 from agentfly.store.runs import RunStore
-from agentfly.types import Attempt, Case, Feedback, Learned, Recalled, RunResult, Step, Task, Usage
+from agentfly.types import Attempt, Case, Feedback, Learned, RunResult, Step, Task, Usage
 
 EVIL = "[red]x[/red] \x1b[31mansi"
 Run = Callable[..., Any]
@@ -34,7 +35,8 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
                  reward=float(i > 0), lesson="Round at the end.")
             for i in range(3)
         ])  # fmt: skip
-        bank.record_shown("r1", "t", "x", [Recalled(case=cases[1], similarity=0.5, score=0.5)])
+        found = bank.recollect(cases[1].question, k=1)
+        bank.record_shown("r1", "t", replace(found, chosen=(replace(found.chosen[0], case=cases[1]),)))
         bank.record_outcome("r1", 1.0)
         ledger = PlaybookLedger(home.db, home.path / "playbook.md")
         add = {"op": "add", "section": "strategies", "text": "Round as the question asks. [red]x[/red]"}
