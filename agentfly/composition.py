@@ -25,8 +25,9 @@ if TYPE_CHECKING:
     from agentfly.checkpoints import Checkpointer
 
 
-EXPLORING = 0.1
-"""Temperature of the choice of cases by a policy that learns; its scores are expected rewards."""
+EXPLORING = 0.05
+"""Temperature of the choice of cases by a policy that learns; its scores are expected rewards. On the simulated stream of
+`tests/benchmarks/test_selection.py` it earned more while learning than 0.1 did, and no less afterwards."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

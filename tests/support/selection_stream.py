@@ -31,6 +31,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from agentfly.composition import EXPLORING
 from agentfly.memory.selection.choose import Choice, choose
 from agentfly.memory.selection.named import policy_named
 from agentfly.protocols import Episode, LearningPolicy, Policy, Shown
@@ -146,7 +147,7 @@ class Offer:
 
 
 def stream(
-    policy: Policy, seed: int, *, k: int, episodes: int, tail: int, truth: bool = False, temperature: float = 0.1
+    policy: Policy, seed: int, *, k: int, episodes: int, tail: int, truth: bool = False, temperature: float = EXPLORING
 ) -> Outcome:
     """Let a policy choose and learn, one episode after the other, through the real `choose` and `learn`.
 

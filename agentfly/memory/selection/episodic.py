@@ -16,7 +16,7 @@ FORMAT = 1
 
 
 class EpisodicPolicy:
-    """Q(s, c) as a kernel-weighted mean of rewards: AgentFly's kernel form (arXiv 2508.16153, among eq. 7 to 10), with a prior.
+    """Q(s, c) as a kernel-weighted mean of rewards: AgentFly's kernel form (arXiv 2508.16153, eq. 7 to 10), with a prior.
 
         Q(s, c) = p(s, c) + g(c) + b(s) + e(s, c), cut to [0, 1]
 

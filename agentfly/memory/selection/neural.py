@@ -29,6 +29,7 @@ DISCOUNT = 1.0  # gamma: all recalls of a run serve the same end
 TEMPERATURE = 0.1  # alpha of the soft-Q target; that of the soft choice
 TRUSTS = (0.0, 0.25, 0.5, 1.0)  # how much of the network's part may count
 _FADING = 0.997  # by which the losses of the trusts fade with each recall
+_CLEARLY = 3.0  # nats by which it must have foretold better before it counts at all
 _EARLY = 16  # recalls before which nothing is trained
 
 
@@ -44,7 +45,7 @@ class NeuralPolicy:
 
     Loss, over a replay of the latest 4,096 recalls: cross-entropy -y log q - (1 - y) log(1 - q), with q the mean of
     Q(s, c; theta) over the shown cases (the one shown, Q itself), so that credit is shared additively. For the last recall
-    of a run y is the reward; for an earlier one it is the soft-Q target of AgentFly's M-MDP (among its eq. 7 to 10)
+    of a run y is the reward; for an earlier one it is the soft-Q target of AgentFly's M-MDP (its eq. 7 to 10)
 
         y = gamma alpha log( 1/n sum_c' exp(Q(s', c'; theta) / alpha) )
 
@@ -52,7 +53,7 @@ class NeuralPolicy:
     sum shifts y by a constant alpha log n and keeps it within [0, 1].
 
     `trust` in {0, 1/4, 1/2, 1} is the one under which the latest rewards, each before it was learned from, would have been
-    foretold best: a network that has learned noise by heart does not count.
+    foretold best, by at least 3 nats: a network that has learned noise by heart does not count.
 
     Args:
         dimensions: d of the embeddings.
@@ -75,7 +76,8 @@ class NeuralPolicy:
     @property
     def trust(self) -> float:
         """Part of the network's correction that counts: the one that would have foretold the latest rewards best."""
-        return TRUSTS[int(self._losses.argmin())]
+        best = int(self._losses.argmin())
+        return TRUSTS[best] if self._losses[0] - self._losses[best] > _CLEARLY else 0.0
 
     def _fresh(self) -> Evidence:
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 GRID: dict[str, tuple[float, ...]] = {
     "bandwidth": (0.03, 0.06, 0.12, 0.24, 0.48),
-    "pseudo": (0.3, 1.0, 3.0, 10.0, 30.0, 100.0),
+    "pseudo": (1.0, 3.0, 10.0, 30.0, 100.0, 300.0),
     "carry": (0.0, 0.5, 1.0),
 }
 """The values that are tried, see `Tuning`."""

@@ -55,7 +55,8 @@ def test_every_command_has_help_with_an_example(agentfly: Callable[..., Any], co
 def test_the_contract_of_commands() -> None:
     known = set(commands())
     for command in (
-        "run", "chat", "memory stats", "memory search", "memory show", "playbook show", "playbook history",
+        "run", "chat", "memory stats", "memory search", "memory show", "memory export", "memory import",
+        "memory prune", "memory verify", "memory rebuild", "memory policy", "playbook show", "playbook history",
         "runs list", "runs show", "doctor", "config show",
     ):  # fmt: skip
         assert f"agentfly {command}" in known
