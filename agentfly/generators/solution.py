@@ -37,13 +37,25 @@ def distil(blocks: Sequence[Ran]) -> str:
         if not only_shows and wanted & (stores | loads):
             kept.insert(0, codes[number])
             needed |= loads
-    return "\n".join(code.strip() for code in kept if code.strip())
+    return _without_repeated_imports("\n".join(code.strip() for code in kept if code.strip()))
 
 
 def written_down(code: str) -> bool:
     """Whether code only states its answer: it reads no file and calls nothing but ``final_answer`` and ``print``."""
     calls = {ast.unparse(node.func) for node in ast.walk(_parse(code)) if isinstance(node, ast.Call)}
     return calls <= {"final_answer", "print", "str", "int", "float", "round", "list"}
+
+
+def _without_repeated_imports(code: str) -> str:
+    """Each block imports what it needs: in one piece, once is enough."""
+    seen: set[str] = set()
+    repeated: set[int] = set()
+    for node in _parse(code).body:
+        if isinstance(node, (ast.Import, ast.ImportFrom)) and node.lineno == node.end_lineno:
+            repeated |= {node.lineno} if ast.unparse(node) in seen else set()
+            seen.add(ast.unparse(node))
+    lines = enumerate(code.splitlines(), start=1)
+    return "\n".join(line for number, line in lines if number not in repeated or ";" in line)
 
 
 def _names(code: str) -> tuple[set[str], set[str]]:

@@ -18,7 +18,7 @@ FORMAT = 1
 class EpisodicPolicy:
     """Q(s, c) as a kernel-weighted mean of rewards: AgentFly's kernel form (arXiv 2508.16153, eq. 7 to 10), with a prior.
 
-        Q(s, c) = p(s, c) + g(c) + b(s) + e(s, c), cut to [0, 1]
+        Q(s, c) = p(s, c) + b(s) + trust . (g(c) + e(s, c)), cut to [0, 1]
 
     p is a logistic function of cosine and own reward, learned (`prior.fit`); g what the case earned beyond p anywhere,
     shrunk (`tallies.Tallies.of`); b what was earned near s whatever was shown; and e what the case adds to that near
@@ -28,6 +28,7 @@ class EpisodicPolicy:
     members of a slate do not all get what the slate earned. No weighting by 1 / propensity: given state and case the
     reward does not depend on why the case was chosen, so that it would add variance and take away no bias.
 
+    `trust` in {0, 1/2, 1} is the one that foretold the latest rewards best before they were known (`Evidence.trust`).
     `near`, `bandwidth`, `pseudo` and how much of g counts are learned by leaving one out (`tuning.tuned`). The reward of a
     run with several recalls goes to each of them, with weight 1/n (gamma = 1). The latest 4,096 recalls are remembered.
 

@@ -31,13 +31,19 @@ class Estimate:
     """Of state and case."""
     outcomes: Numbers
     """What the case earned itself."""
+    trust: float = 1.0
+    """How much of what is said of single cases counts."""
 
     @property
     def value(self) -> Numbers:
         """Q(s, c), in [0, 1]."""
+        return self.under(self.trust)
+
+    def under(self, trust: float) -> Numbers:
+        """Q(s, c) with `trust` in what the record says of single cases."""
         import numpy as np
 
-        found: Numbers = np.clip(self.prior + self.overall + self.ease + self.effect, 0.0, 1.0)
+        found: Numbers = np.clip(self.prior + self.ease + trust * (self.overall + self.effect), 0.0, 1.0)
         return found
 
 

@@ -26,6 +26,11 @@ NEIGHBOURS = 256
 STATE_PRIOR = 2.0
 """Recalls that the prior of a state's own ease is worth."""
 
+TRUSTS = (0.0, 0.5, 1.0)
+"""How much of what the record says of single cases may count."""
+
+_CLEARLY = 0.5  # nats by which it must have foretold better than the prior before it counts
+_FADING = 0.997  # by which the losses of the trusts fade with each recall
 _TOGETHER = 32  # episodes of a long list that are taken in at a time
 
 
@@ -45,8 +50,26 @@ class Evidence:
         self.tuning = Tuning()
         self.prior = np.array(prior.START)
         self.losses = np.zeros((3, 6))  # of the tunings that were tried
+        self.foretold = np.zeros(len(TRUSTS))  # losses of the trusts on rewards not known yet
         self.seen = 0  # episodes taken in
         self._due = due(0)
+
+    @property
+    def trust(self) -> float:
+        """Part of what the record says of single cases that counts: the one that foretold the latest rewards best."""
+        best = int(self.foretold.argmin())
+        return TRUSTS[best] if self.foretold[0] - self.foretold[best] > _CLEARLY else 0.0
+
+    def _judge(self, rows: Sequence[int], estimate: Estimate) -> None:
+        """Count what each trust would have lost on rewards that the estimate did not know."""
+        import numpy as np
+
+        b, places = self.buffer, list(rows)
+        rewards, active, shares = b["rewards"][places], b["active"][places], b["shares"][places]
+        for i, trust in enumerate(TRUSTS):
+            found = np.clip((estimate.under(trust) * shares).sum(axis=1), 0.02, 0.98)
+            loss = -(rewards * np.log(found) + (1.0 - rewards) * np.log(1.0 - found))
+            self.foretold[i] = _FADING ** len(places) * self.foretold[i] + float((active * loss).sum())
 
     def take(self, episodes: Sequence[Episode], note: Any = None) -> None:
         """Take in judged runs, in the order of their numbers; see `agentfly.protocols.LearningPolicy.learn`.
@@ -70,6 +93,7 @@ class Evidence:
             for (episode, _), row, (after, _), later in zip(recalls, rows, recalls[1:], rows[1:], strict=False):
                 if after is episode:
                     self.buffer.arrays["following"][row] = later
+            self._judge(rows, estimate)
             if note is not None:
                 note(rows, recalls, estimate)
         if self.seen >= self._due:
@@ -207,6 +231,7 @@ class Evidence:
             count=near.counts[near.asked],
             cosines=cosines,
             outcomes=outcomes,
+            trust=self.trust,
         )
 
     def dump(self) -> dict[str, Numbers]:
@@ -219,6 +244,7 @@ class Evidence:
             "prior": self.prior,
             "tuning": np.array(self.tuning.values()),
             "losses": self.losses,
+            "foretold": self.foretold,
             "progress": np.array([self.seen, self._due], dtype=np.int64),
         }
 
@@ -234,9 +260,12 @@ class Evidence:
             raise ValueError("the prior does not fit")
         if saved["losses"].shape != (3, 6) or not np.isfinite(saved["losses"]).all():
             raise ValueError("the losses do not fit")
+        if saved["foretold"].shape != (len(TRUSTS),) or not np.isfinite(saved["foretold"]).all():
+            raise ValueError("the losses of the trusts do not fit")
         tuning, tallies = Tuning.of(saved["tuning"]), Tallies()
         tallies.load(saved)
         self.buffer.load(saved)
         self.tallies, self.tuning, self.prior = tallies, tuning, saved["prior"].astype(np.float64)
         self.losses = saved["losses"].astype(np.float64)
+        self.foretold = saved["foretold"].astype(np.float64)
         self.seen, self._due = (int(n) for n in saved["progress"])

@@ -61,3 +61,12 @@ def test_an_answer_that_is_only_written_down() -> None:
     assert written_down("x = 2\nprint(x)\nfinal_answer(round(x, 1))")
     assert not written_down("import pandas as pd\nfinal_answer(pd.read_csv('a.csv')['x'].mean())")
     assert not written_down("final_answer(len(open('a').read()))")
+
+
+def test_what_several_blocks_import_is_imported_once() -> None:
+    first = "import pandas as pd\nx = pd.Series([1])"
+    second = "import pandas as pd\nfrom math import sqrt\nfinal_answer(sqrt(x.sum()))"
+    assert distil([Ran(first), Ran(second)]) == (
+        "import pandas as pd\nx = pd.Series([1])\nfrom math import sqrt\nfinal_answer(sqrt(x.sum()))"
+    )
+    assert distil([Ran("import os\ny = 1"), Ran("import os; x = 1\nfinal_answer(x + y)")]).count("x = 1") == 1

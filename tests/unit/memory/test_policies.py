@@ -173,7 +173,18 @@ def test_the_estimate_is_in_parts_that_add_up() -> None:
     found = held.of(unit(1), [Case(id="a", question=""), Case(id="b", question="")], np.stack([unit(1), unit(1)]))
     assert found.weight[0] == pytest.approx([9, 0])
     assert found.effect[0, 1] == 0.0
-    assert found.value[0, 0] > found.value[0, 1] > 0.5
+    assert found.under(1.0)[0, 0] > found.under(1.0)[0, 1] > 0.5
+
+
+def test_what_the_record_says_of_single_cases_counts_only_where_it_foretells_better() -> None:
+    rng = np.random.default_rng(3)
+    helps, noise = Evidence(D), Evidence(D)
+    for i in range(1, 200):
+        shown = recall(unit(1), "ab"[i % 2])
+        helps.take([episode(i, shown, reward=float(i % 2))])
+        noise.take([episode(i, shown, reward=float(rng.integers(2)))])
+    assert helps.trust > 0.0
+    assert noise.trust == 0.0
 
 
 # The prior
