@@ -40,7 +40,7 @@ class Agent:
         scorer: gives feedback: a scorer's name, a `Scorer`, or a function; see `agentfly.scorers.FunctionScorer`.
         strategy: how it acts: ``codeact``, or ``auto``.
         policy: which recalled cases are shown: ``similarity``, ``episodic`` or ``neural``.
-        gate: which deltas are kept: ``always``, ``fix``, or ``auto``.
+        gate: which deltas are kept: ``always``, ``fix``, ``replay``, or ``auto``.
         settings: any other setting of `agentfly.config.Settings`, by dotted key: ``{"limits.steps": 10}``.
         notify: takes notices (fallbacks, progress of downloads); may be called from another thread.
 
@@ -238,7 +238,10 @@ class Agent:
             async for event in self._events(self._judged(record, feedback), thread):
                 if on_event is not None:
                     on_event(event)
-            learned = (await self._state(thread)).get("learned", Learned())
+            state = await self._state(thread)
+            learned = state.get("learned", Learned())
+            for number, trial in enumerate(state["trials"][1:], start=len(record.trials)):
+                self.runs.add_attempt(record.id, number, trial.attempt, trial.feedback)
         finally:
             await self._made.checkpointer.adelete_thread(thread)
             tidy(self._made.home.artifacts, record.id, record.task)
@@ -255,7 +258,7 @@ class Agent:
             "learn": True,
             "recalled": tuple(Recalled(case=case, similarity=0.0, score=0.0) for case in cases),
             "bullets": tuple(bullet for bullet in book if bullet.id in shown),
-            "playbook": book.render(budget=self.settings.playbook.tokens),
+            "playbook": book.render(budget=self.settings.playbook.in_prompt),
             "trials": (Trial(attempt=record.attempts[0], feedback=feedback),),
             "usage": Usage(),
         }

@@ -19,7 +19,7 @@ MAX_QUESTION_CHARS = 200_000
 # Allowed values as the help names them; a test holds them equal to those of `agentfly.config.Settings`.
 STRATEGIES = ("auto", "codeact")
 POLICIES = ("similarity", "episodic", "neural")
-GATES = ("auto", "always", "fix")
+GATES = ("auto", "always", "fix", "replay")
 SCORERS = ("auto", "gaia", "exact", "numeric")
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from agentfly.protocols import Retry, Trial, Verdict
+from agentfly.protocols import Past, Retry, Trial, Verdict, no_past
 
 
 class Always:
@@ -10,6 +10,6 @@ class Always:
 
     name = "always"
 
-    async def decide(self, first: Trial, retry: Retry) -> Verdict:
+    async def decide(self, first: Trial, retry: Retry, past: Past = no_past, *, adds: bool = True) -> Verdict:
         """Accept; makes no attempt."""
         return Verdict(accepted=True, reason=f"kept without a test (feedback: {first.feedback.source})")

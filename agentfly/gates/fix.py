@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from agentfly.protocols import Retry, Trial, Verdict
+from agentfly.protocols import Past, Retry, Trial, Verdict, no_past
 
 
 class Fix:
@@ -10,7 +10,7 @@ class Fix:
 
     name = "fix"
 
-    async def decide(self, first: Trial, retry: Retry) -> Verdict:
+    async def decide(self, first: Trial, retry: Retry, past: Past = no_past, *, adds: bool = True) -> Verdict:
         """Accept if one more attempt, everything else equal, earns more than the first did."""
         before = first.feedback.reward
         again = await retry()

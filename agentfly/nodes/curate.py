@@ -7,16 +7,13 @@ from dataclasses import replace
 from typing import Any
 
 from agentfly.errors import AgentflyError, ProviderError, ReplyError
-from agentfly.events import AttemptFinished, Curated
-from agentfly.nodes.evaluate import verdict
-from agentfly.nodes.generate import attempt_task
-from agentfly.nodes.recall import shown_bullets
+from agentfly.events import Curated
+from agentfly.nodes.gating import decide
 from agentfly.nodes.state import Emit, Parts, State
 from agentfly.playbooks.delta import Delta
-from agentfly.playbooks.playbook import Playbook
 from agentfly.playbooks.rules import MODEL_RULES, Rules
 from agentfly.prompts import render
-from agentfly.protocols import CallOptions, Trial, Verdict
+from agentfly.protocols import CallOptions
 from agentfly.structured import ask
 from agentfly.types import Learned, Message, Reflection, Usage
 
@@ -53,7 +50,6 @@ async def judge(
     state: State, parts: Parts, emit: Emit, proposed: Delta, tags: list[dict[str, Any]], usage: Usage
 ) -> State:
     """Let the gate decide on the proposal; tags rest on the attempt itself and are kept either way."""
-    first = state["trials"][0]
     current = parts.playbook.current()
     candidate = current.apply(proposed, run=state["run_id"], rules=_rules(parts))
     if candidate.bullets == current.bullets:
@@ -62,47 +58,35 @@ async def judge(
         learned = _commit(state, parts, emit, Delta.model_validate({"operations": tags})) if tags else Learned()
         return {"learned": learned, "usage": usage}
 
-    tried: list[Trial] = []
-
-    async def retry() -> Trial | None:
-        trial = await _attempt_with(state, parts, emit, candidate, number=len(state["trials"]) + len(tried))
-        tried.extend([trial] if trial else [])
-        return trial
-
-    verdict = await parts.gate(first.feedback).decide(first, retry)
-    spent = sum((trial.attempt.usage for trial in tried), usage)
-    trials = (*state["trials"], *tried)
+    judged = await decide(state, parts, emit, current, proposed, candidate)
+    verdict = judged.verdict
+    after: State = {"trials": (*state["trials"], *judged.trials), "usage": usage + judged.usage}
     if verdict.accepted:
         delta = Delta.model_validate(
             {"reason": proposed.reason, "operations": [*(op.model_dump() for op in proposed.operations), *tags]}
         )
-        return {"learned": _commit(state, parts, emit, delta, verdict), "trials": trials, "usage": spent}
-    parts.playbook.drop(proposed, verdict.reason, _evidence(first, verdict), state["run_id"])
+        return {**after, "learned": _commit(state, parts, emit, delta, verdict.reason, judged.evidence)}
+    parts.playbook.drop(proposed, verdict.reason, judged.evidence, state["run_id"])
     emit(Curated(accepted=False, reason=verdict.reason, changes=describe(proposed)))
     if tags:
         _commit(state, parts, emit, Delta.model_validate({"operations": tags}))
-    return {"learned": Learned(accepted=False, reason=verdict.reason), "trials": trials, "usage": spent}
+    return {**after, "learned": Learned(accepted=False, reason=verdict.reason)}
 
 
-async def _attempt_with(state: State, parts: Parts, emit: Emit, candidate: Playbook, *, number: int) -> Trial | None:
-    """A fresh attempt at the same task that sees the candidate playbook, under the same conditions otherwise."""
-    text, bullets = shown_bullets(candidate, parts.settings.playbook.tokens)
-    seen: State = {**state, "playbook": text, "bullets": bullets}
-    attempt = await attempt_task(seen, parts, emit, number=number, explore=False)
-    emit(AttemptFinished(attempt=attempt, retry=True))
-    feedback = await verdict(state, parts, attempt, number=number)
-    return Trial(attempt=attempt, feedback=feedback) if feedback else None
-
-
-def _commit(state: State, parts: Parts, emit: Emit, delta: Delta, verdict: Verdict | None = None) -> Learned:
-    first = state["trials"][0]
-    reason = verdict.reason if verdict else "credit from the attempt"
+def _commit(
+    state: State,
+    parts: Parts,
+    emit: Emit,
+    delta: Delta,
+    reason: str = "credit from the attempt",
+    evidence: Mapping[str, Any] | None = None,
+) -> Learned:
     done = parts.playbook.commit(
         delta,
         author="run",
         run=state["run_id"],
         reason=reason,
-        evidence=_evidence(first, verdict),
+        evidence=evidence or _credit(state),
         rules=_rules(parts),
     )
     if not done.accepted:  # meanwhile another process committed the same
@@ -116,13 +100,10 @@ def _rules(parts: Parts) -> Rules:
     return replace(MODEL_RULES, chars=parts.settings.playbook.bullet_chars)
 
 
-def _evidence(first: Trial, verdict: Verdict | None) -> dict[str, Any]:
-    """What a delta rests on, kept with it in the history."""
-    return {
-        "before": first.feedback.reward,
-        "source": first.feedback.source,
-        "after": [trial.feedback.reward for trial in verdict.trials] if verdict else [],
-    }
+def _credit(state: State) -> dict[str, Any]:
+    """What tags rest on: the attempt that they speak of, without a test."""
+    first = state["trials"][0].feedback
+    return {"before": first.reward, "source": first.source, "after": [], "attempts": [f"{state['run_id']}/0"]}
 
 
 def _tag_operations(reflection: Reflection, bullets: set[str]) -> list[dict[str, Any]]:

@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Collection, Mapping
+from typing import Protocol, runtime_checkable
 
 from agentfly.events import CasesRecalled
 from agentfly.nodes.state import Emit, Parts, State
 from agentfly.playbooks.playbook import Playbook
-from agentfly.playbooks.render import chosen
+from agentfly.playbooks.render import with_bullets
 from agentfly.types import Bullet, Recalled
+
+
+@runtime_checkable
+class Relevance(Protocol):
+    """A playbook's ledger that knows which bullets bear on a text."""
+
+    def relevant(self, text: str) -> Mapping[str, float]: ...
 
 
 async def recall(state: State, parts: Parts, emit: Emit) -> State:
     recalled = await cases_for(state["task"].question, state, parts)
-    text, bullets = shown_bullets(parts.playbook.current(), parts.settings.playbook.tokens)
+    text, bullets = await _playbook_for(state["task"].question, parts)
     emit(CasesRecalled(cases=recalled, bullets=tuple(bullet.id for bullet in bullets)))
     return {"recalled": recalled, "bullets": bullets, "playbook": text}
 
@@ -46,6 +55,17 @@ def _recollect(text: str, state: State, parts: Parts) -> tuple[Recalled, ...]:
     return found.shown
 
 
-def shown_bullets(playbook: Playbook, budget: int) -> tuple[str, tuple[Bullet, ...]]:
-    """The playbook as text of at most `budget` tokens, and the bullets that stand in it."""
-    return playbook.render(budget=budget), chosen(playbook, budget)
+async def _playbook_for(question: str, parts: Parts) -> tuple[str, tuple[Bullet, ...]]:
+    """The playbook as text, and the bullets in it: whole where it fits, else what bears on the question."""
+    book, budget = parts.playbook.current(), parts.settings.playbook.in_prompt
+    near = None
+    if book.tokens > budget and isinstance(parts.playbook, Relevance):
+        near = await asyncio.to_thread(parts.playbook.relevant, question)
+    return shown_bullets(book, budget, near)
+
+
+def shown_bullets(
+    playbook: Playbook, budget: int, similarities: Mapping[str, float] | None = None, first: Collection[str] = ()
+) -> tuple[str, tuple[Bullet, ...]]:
+    """The playbook as text of at most `budget` tokens, and the bullets that stand in it; see `playbooks.render`."""
+    return with_bullets(playbook, budget, similarities=similarities, first=first)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Protocol, TypedDict
 
@@ -13,7 +13,7 @@ from agentfly.playbooks.delta import Delta
 from agentfly.playbooks.history import Committed
 from agentfly.playbooks.playbook import Playbook
 from agentfly.playbooks.rules import Rules
-from agentfly.protocols import Gate, Generator, Model, Trial
+from agentfly.protocols import Gate, Generator, Model, Solved, Trial
 from agentfly.types import Attempt, Bullet, Case, Feedback, Learned, Recalled, Reflection, Task, Usage
 
 Emit = Callable[[Event], None]
@@ -86,12 +86,21 @@ class Book(Protocol):
     def drop(self, delta: Delta, reason: str, evidence: Mapping[str, Any], run: str) -> object: ...
 
 
+class Record(Protocol):
+    """What the nodes need of the record of runs."""
+
+    def solved(self, *, exclude_task: str | None = ..., limit: int = ...) -> Sequence[Solved]: ...
+    def attempts(self, run_id: str) -> int: ...
+    def append_attempt(self, run_id: str, attempt: Attempt, feedback: Feedback | None = ...) -> int: ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parts:
     """The exchangeable parts that an agent was composed of."""
 
     memory: Memory
     playbook: Book
+    record: Record
     generator: Generator
     reflector: Model
     curator: Model
@@ -106,6 +115,8 @@ class Parts:
     workspaces: Path
     """Folder under which each attempt gets a folder of its own."""
     settings: Settings
+    replayed: dict[str, Trial] = field(default_factory=dict)
+    """Replays that a gate asked for, by what the generator saw: the same again is not tried again."""
 
 
 Node = Callable[[State, Parts, Emit], Awaitable[State]]

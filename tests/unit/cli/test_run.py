@@ -164,7 +164,7 @@ def test_a_dash_reads_the_question_from_standard_input(
         (["q", "--file", "{tmp}/huge"], "the most is 512 MiB"),
         (["q", "--file", "{tmp}/" + "n" * 300], "File name too long"),
         (["q", "--strategy", "magic"], "'auto' or 'codeact'"),
-        (["q", "--gate", "magic"], "'auto', 'always' or 'fix'"),
+        (["q", "--gate", "magic"], "'auto', 'always', 'fix' or 'replay'"),
         (["q", "--policy", "magic"], "'similarity'"),
         (["q", "--scorer", "magic"], "'gaia'"),
         (["q", "--steps", "0"], "limits.steps"),
