@@ -59,6 +59,8 @@ class Composition:
             self.home.playbook,
             budget=settings.playbook.tokens,
             rules=Rules(chars=settings.playbook.bullet_chars),
+            embedder=self.bank.embedder,
+            similar=settings.playbook.similar,
         )
         self.runs = RunStore(self.home.db)
         self.runs.close_interrupted()
@@ -102,11 +104,12 @@ class Composition:
         return Parts(
             memory=self.bank,
             playbook=self.playbook,
+            record=self.runs,
             generator=self._generator(),
             reflector=self._model(roles.reflector),
             curator=self._model(roles.curator),
             judge=self._judge,
-            gate=lambda feedback: gate_for(self.settings.gate, feedback),
+            gate=lambda feedback: gate_for(self.settings.gate, feedback, replays=self.settings.replays),
             reference=lambda run_id: self._reference(run_id) if self.settings.feedback == "reference" else None,
             temperature=self._temperature,
             workspaces=self.home.artifacts,

@@ -74,10 +74,20 @@ class MemorySettings(_Section):
 
 
 class PlaybookSettings(_Section):
-    """How large the playbook may grow."""
+    """How large the playbook may grow, and how much of it is shown."""
 
     tokens: int = Field(default=2000, ge=50)
+    """Budget of all active bullets together; what is worth least beyond it is retired."""
+    prompt_tokens: int | None = Field(default=None, ge=50)
+    """Budget of what a prompt shows of a playbook that is larger; null shows all of it."""
     bullet_chars: int = Field(default=500, ge=40)
+    similar: Annotated[float, Field(gt=0.0, le=1.0)] | None = 0.90
+    """Cosine from which on two bullets say nearly the same and are merged; null merges none."""
+
+    @property
+    def in_prompt(self) -> int:
+        """Tokens that a prompt may have of the playbook."""
+        return self.tokens if self.prompt_tokens is None else min(self.tokens, self.prompt_tokens)
 
 
 class EmbeddedSettings(_Section):
@@ -107,7 +117,9 @@ class Settings(_Section):
     retries: int = Field(default=4, ge=0, le=20)
     strategy: Annotated[Literal["auto", "codeact"], BeforeValidator(_strategy_name)] = "auto"
     policy: Literal["similarity", "episodic", "neural"] = "similarity"
-    gate: Literal["auto", "always", "fix"] = "auto"
+    gate: Literal["auto", "always", "fix", "replay"] = "auto"
+    replays: int = Field(default=3, ge=1, le=32)
+    """How many past successes the gate `replay` tries again with a changed playbook."""
     scorer: Literal["auto", "gaia", "exact", "numeric"] = "auto"
     command: str | None = None
     """Shell command that judges an attempt: exit status 0 is success."""

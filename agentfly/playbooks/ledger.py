@@ -10,16 +10,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from agentfly.errors import InputError
-from agentfly.playbooks import publish, rows
-from agentfly.playbooks.changes import Change, Refusal, invert
+from agentfly.playbooks import rows
+from agentfly.playbooks.changes import Change, invert
+from agentfly.playbooks.deciding import Decided, decide
 from agentfly.playbooks.delta import Delta
+from agentfly.playbooks.filed import Filed
 from agentfly.playbooks.history import Committed, differences, with_exposures
+from agentfly.playbooks.meaning import Meaning
+from agentfly.playbooks.neighbours import Neighbourhood
 from agentfly.playbooks.operations import carry_out
 from agentfly.playbooks.playbook import Playbook
-from agentfly.playbooks.render import to_markdown
 from agentfly.playbooks.rows import Reader, Revision, Writer
 from agentfly.playbooks.rules import Rules
 from agentfly.playbooks.view import View
+from agentfly.protocols import Embedder
 
 if TYPE_CHECKING:
     from agentfly.store.database import Database
@@ -40,18 +44,29 @@ class PlaybookLedger:
         path: where ``playbook.md`` is kept up to date; None for nowhere.
         budget: tokens that the active bullets may take, enforced after each delta; None for no limit.
         rules: limits on what a delta may do.
+        embedder: for bullets by meaning: near-duplicates are merged, `relevant` knows what a task needs.
+        similar: cosine from which on two bullets are near-duplicates; None merges none.
     """
 
-    def __init__(self, db: Database, path: Path | None, *, budget: int | None = None, rules: Rules = _RULES) -> None:
+    def __init__(
+        self,
+        db: Database,
+        path: Path | None,
+        *,
+        budget: int | None = None,
+        rules: Rules = _RULES,
+        embedder: Embedder | None = None,
+        similar: float | None = 0.9,
+    ) -> None:
         self._db = db
-        self._path = path
-        self._publisher = publish.Publisher(path) if path else None
-        if self._publisher:
-            weakref.finalize(self, self._publisher.flush)  # at the latest when the process ends
         self._budget = budget
         self._rules = rules
         self._lock = threading.RLock()
         self._view = View(db)
+        self._file = Filed(path, db, self._view) if path else None
+        if self._file:
+            weakref.finalize(self, self._file.flush)  # at the latest when the process ends
+        self._meaning = Meaning(db, self._view, self._lock, Neighbourhood(embedder, similar)) if embedder else None
 
     def current(self) -> Playbook:
         """The newest version. Costs one small query while nobody else commits.
@@ -62,8 +77,8 @@ class PlaybookLedger:
         with self._lock:
             first = self._view.held is None
             playbook = self._view.newest(self._db)
-            if first:
-                self._restore_file(playbook)
+            if first and self._file:
+                self._file.restore(playbook)
             return playbook
 
     def commit(
@@ -80,6 +95,10 @@ class PlaybookLedger:
     ) -> Committed:
         """Apply a delta to the newest version and keep the result.
 
+        With an embedder, an `add` that says nearly the same as a bullet is merged into that bullet, and near-duplicates
+        are merged all through the playbook when the budget is nearly used up. A person's words are kept as they are, and
+        so is what a gate has tried (`evidence` holds rewards ``after``): to keep something else would void the trial.
+
         Args:
             delta: what to change; operations that cannot be carried out are left out.
             author: ``run``, ``human``, ``import`` or ``refine``.
@@ -87,13 +106,17 @@ class PlaybookLedger:
             reason: why; by default the delta's own reason.
             evidence: what the decision to keep it rests on, JSON-able.
             expected_version: refuse when somebody else has committed since this version.
-            strict: refuse the whole delta when one operation is refused.
+            strict: refuse the whole delta when one operation is refused; one that was merged is not.
             rules: limits in place of the ledger's own.
 
         Raises:
             InputError: strict and an operation was refused, or the version is not the expected one.
             HomeError: the database cannot be written; nothing was kept.
         """
+        rules = rules or self._rules
+        tried = bool((evidence or {}).get("after"))
+        meaning = None if author == "human" or tried else self._meaning
+        notice = meaning.prepare(delta, rules) if meaning else ""
         with self._lock:
             with self._db.write() as tx:
                 base = self._view.newest(tx)
@@ -101,25 +124,58 @@ class PlaybookLedger:
                     raise InputError(
                         f"the playbook is at version {base.version}, not {expected_version}; look at it and try again"
                     )
-                outcome = carry_out(base, delta, run=run, rules=rules or self._rules)
+                alike = meaning.neighbours(tx, base, delta, rules) if meaning else None
+                outcome = carry_out(base, delta, run=run, rules=rules, neighbours=alike)
                 if strict and outcome.refusals:
                     raise InputError("the delta was refused: " + "; ".join(map(str, outcome.refusals)))
-                playbook, changes = self._within_budget(outcome.playbook, outcome.changes)
-                noted = dict(evidence or {})
-                if outcome.refusals:
-                    noted["refusals"] = [str(refusal) for refusal in outcome.refusals]
+                decided = decide(outcome, self._budget, meaning.merges(tx) if meaning else None, rules)
                 revision = Revision(
-                    version=playbook.version if changes else None,
+                    version=decided.playbook.version if decided.changes else None,
                     parent=base.version,
                     author=author,
                     run=run,
                     reason=delta.reason if reason is None else reason,
                     delta=delta.to_json(),
-                    changes=changes,
-                    evidence=noted,
+                    changes=decided.changes,
+                    evidence={**(evidence or {}), **decided.notes},
                 )
                 head = self._record(tx, revision)
-            return self._keep(head, playbook, changes, outcome.refusals)
+                written = meaning.write(tx, decided.playbook) if meaning else ()
+            if meaning:
+                meaning.written(written)
+            return self._keep(head, decided, notice)
+
+    def candidate(self, delta: Delta, *, run: str | None = None, rules: Rules | None = None) -> Playbook:
+        """The newest playbook as it would be with a delta learned in a run, for a gate to try; nothing is kept."""
+        rules = rules or self._rules
+        meaning = self._meaning
+        if meaning:
+            meaning.prepare(delta, rules)
+        with self._lock:
+            base = self._view.newest(self._db)
+            alike = meaning.neighbours(self._db, base, delta, rules) if meaning else None
+            return carry_out(base, delta, run=run, rules=rules, neighbours=alike).playbook
+
+    def refine(self, reason: str | None = None) -> Committed:
+        """Merge all near-duplicates there are, whatever the budget. Embeds every bullet that has no embedding yet.
+
+        Raises:
+            InputError: the ledger has no embedder.
+        """
+        if self._meaning is None:
+            raise InputError("near-duplicates are found by embeddings; open the playbook's ledger with an embedder")
+        delta = self._meaning.all_merges()
+        if not delta.operations:
+            current = self.current()
+            return Committed(version=current.version, accepted=False, playbook=current)
+        return self.commit(delta, author="refine", reason=reason)
+
+    def relevant(self, text: str) -> dict[str, float]:
+        """How near each bullet is to a text, as the cosine by id; bullets that are not embedded yet are left out.
+
+        Empty without an embedder. What it gives is made for `agentfly.playbooks.render`.
+        """
+        return self._meaning.relevant(text) if self._meaning else {}
 
     def drop(
         self,
@@ -173,7 +229,7 @@ class PlaybookLedger:
                     evidence={"rollback_to": version},
                 )
                 head = self._record(tx, revision)
-            return self._keep(head, playbook, changes, ())
+            return self._keep(head, Decided(playbook=playbook, changes=changes))
 
     def at(self, version: int) -> Playbook:
         """The playbook as it was at a version; 0 is the empty one.
@@ -220,24 +276,14 @@ class PlaybookLedger:
 
     def flush(self) -> None:
         """Write ``playbook.md`` now where that was put off, as it is for large playbooks."""
-        if self._publisher:
-            self._publisher.flush()
+        if self._file:
+            self._file.flush()
 
     def _undone(self, db: Reader, base: Playbook, version: int) -> tuple[Change, ...]:
         if not 0 <= version <= base.version:
             raise InputError(f"there is no version {version}; the playbook is at version {base.version}")
         later = rows.newer(db, version, base.version)
         return invert(change for _, changes in later for change in changes)
-
-    def _within_budget(self, playbook: Playbook, changes: tuple[Change, ...]) -> tuple[Playbook, tuple[Change, ...]]:
-        if self._budget is None or not changes:
-            return playbook, changes
-        fitting, retired = playbook.enforce_budget(self._budget, keep=[change.id for change in changes])
-        gone = [
-            Change(before=bullet, after=None, position=playbook.place(bullet.id) or 0, retired=True)
-            for bullet in retired
-        ]
-        return fitting, (*changes, *gone)
 
     @staticmethod
     def _record(tx: Writer, revision: Revision) -> rows.Head | None:
@@ -246,41 +292,15 @@ class PlaybookLedger:
         head = rows.write_revision(tx, revision)
         return head if revision.accepted else None
 
-    def _keep(
-        self, head: rows.Head | None, playbook: Playbook, changes: tuple[Change, ...], refusals: tuple[Refusal, ...]
-    ) -> Committed:
-        notice = ""
+    def _keep(self, head: rows.Head | None, decided: Decided, notice: str = "") -> Committed:
         if head is not None:
-            self._view.hold(head, playbook)
-            notice = self._publish(playbook)
+            self._view.hold(head, decided.playbook)
+            notice = (self._file.publish(decided.playbook) if self._file else "") or notice
         return Committed(
-            version=playbook.version,
+            version=decided.playbook.version,
             accepted=head is not None,
-            playbook=playbook,
-            changes=changes,
-            refusals=refusals,
+            playbook=decided.playbook,
+            changes=decided.changes,
+            refusals=decided.refusals,
             notice=notice,
         )
-
-    def _publish(self, playbook: Playbook, *, now: bool = False) -> str:
-        """Write ``playbook.md``; whoever writes last looks again, so that the newest version stands in the end."""
-        if self._publisher is None:
-            return ""
-        if len(playbook) >= publish.LARGE and not now:
-            self._publisher.later(playbook)
-            return ""
-        try:
-            self._publisher.write(playbook)
-            while rows.head(self._db) != self._view.head:
-                self._publisher.write(self._view.newest(self._db))
-        except OSError as error:
-            return f"{self._path} could not be written: {error.strerror}; the change itself is kept"
-        return ""
-
-    def _restore_file(self, playbook: Playbook) -> None:
-        """Rewrite a ``playbook.md`` that is missing or behind, as after a kill between commit and writing."""
-        if self._path is None or (playbook.version == 0 and not self._path.exists()):
-            return
-        publish.sweep(self._path)
-        if not publish.is_current(self._path, to_markdown(playbook)):
-            self._publish(playbook, now=True)

@@ -9,6 +9,7 @@ from agentfly.playbooks.changes import Change, Refusal
 from agentfly.playbooks.delta import Add, Delta, Merge, Operation, Remove, TagBullet, Update
 from agentfly.playbooks.draft import Draft
 from agentfly.playbooks.playbook import Playbook
+from agentfly.playbooks.refine import Neighbours
 from agentfly.playbooks.rules import Refused, Rules
 from agentfly.playbooks.sequence import Entry
 from agentfly.playbooks.text import clean_text
@@ -25,20 +26,30 @@ class Outcome:
     changes: tuple[Change, ...] = ()
     """Net changes: one for each bullet that differs."""
     refusals: tuple[Refusal, ...] = ()
+    merged: tuple[Refusal, ...] = ()
+    """What was added to a bullet that says nearly the same, in place of a bullet of its own."""
 
 
 def carry_out(
-    playbook: Playbook, delta: Delta, *, run: str | None = None, version: int | None = None, rules: Rules = _RULES
+    playbook: Playbook,
+    delta: Delta,
+    *,
+    run: str | None = None,
+    version: int | None = None,
+    rules: Rules = _RULES,
+    neighbours: Neighbours | None = None,
 ) -> Outcome:
     """Apply what can be applied of a delta, and say what changed and what was refused.
 
     Operations see the bullets that were there before the delta, as earlier operations left them: ids that the delta
     itself hands out cannot be named in it, because it may be applied again on a newer version, where they differ.
 
-    Args: as `Playbook.apply`.
+    Args: as `Playbook.apply`, and:
+        neighbours: what says nearly the same as each `add`. Such an `add` makes no bullet: its provenance goes to the
+            nearest of them, which keeps its id, place, text and counts. None takes every `add` by its letter.
     """
     target = playbook.version + 1 if version is None else version
-    work = _Work(playbook, Draft(playbook.parts), run, target, rules)
+    work = _Work(playbook, Draft(playbook.parts), run, target, rules, neighbours)
     refusals = []
     for index, operation in enumerate(delta.operations):
         try:
@@ -48,17 +59,26 @@ def carry_out(
         except Refused as problem:
             refusals.append(Refusal(index, operation.op, str(problem)))
     changes = work.changes()
-    if not changes:
-        return Outcome(playbook=playbook, refusals=tuple(refusals))
-    changed = Playbook(_parts=work.draft.parts(), _version=target)
-    return Outcome(playbook=changed, changes=changes, refusals=tuple(refusals))
+    changed = Playbook(_parts=work.draft.parts(), _version=target) if changes else playbook
+    return Outcome(playbook=changed, changes=changes, refusals=tuple(refusals), merged=tuple(work.merged))
 
 
 class _Work:
     """One application of one delta."""
 
-    def __init__(self, before: Playbook, draft: Draft, run: str | None, version: int, rules: Rules) -> None:
+    def __init__(
+        self,
+        before: Playbook,
+        draft: Draft,
+        run: str | None,
+        version: int,
+        rules: Rules,
+        neighbours: Neighbours | None,
+    ) -> None:
         self.draft = draft
+        self.merged: list[Refusal] = []
+        self._neighbours = neighbours
+        self._made: dict[int, str] = {}  # operation -> bullet that it added, or was merged into
         self._before = before
         self._run = (run,) if run else ()
         self._version = version
@@ -69,7 +89,7 @@ class _Work:
     def carry_out(self, index: int, operation: Operation) -> None:
         match operation:
             case Add():
-                self._add(operation)
+                self._add(index, operation)
             case Update():
                 self._update(operation)
             case Merge():
@@ -88,7 +108,11 @@ class _Work:
                 found.append(Change(before=before, after=after, position=position))
         return tuple(found)
 
-    def _add(self, operation: Add) -> None:
+    def _add(self, index: int, operation: Add) -> None:
+        twin = self._twin(index, operation)
+        if twin is not None:
+            self._absorb(index, twin, operation)
+            return
         text = self._text(operation.text, operation.kind)
         section = self.draft.section(operation.section, self._rules)  # opens it: nothing may be refused past here
         bullet_id, position = self.draft.new_place(section)
@@ -102,6 +126,31 @@ class _Work:
             version=self._version,
         )
         self._put(bullet, position)
+        self._made[index] = bullet_id
+
+    def _twin(self, index: int, operation: Add) -> Entry | None:
+        """The bullet that says nearly the same already and still does after the operations before this one."""
+        if self._neighbours is None:
+            return None
+        text = clean_text(operation.text, self._rules.chars, lines=operation.kind != "strategy")
+        names = (self.draft.same_text(text), *self._neighbours.get(index, ()))
+        for bullet_id in (self._made.get(name) if isinstance(name, int) else name for name in names):
+            entry = self.draft.find(bullet_id) if bullet_id else None
+            if entry is None or entry.bullet.kind != operation.kind:
+                continue
+            before = self._before.get(entry.bullet.id)
+            if before is None or before.text == entry.bullet.text or entry.bullet.text == text:
+                return entry
+        return None
+
+    def _absorb(self, index: int, twin: Entry, operation: Add) -> None:
+        bullet = twin.bullet
+        runs = self._joined(bullet.runs, operation.runs, self._run)
+        cases = self._joined(bullet.cases, operation.cases)
+        if (runs, cases) != (bullet.runs, bullet.cases):
+            self._put(replace(bullet, runs=runs, cases=cases), twin.order[1])
+        self._made[index] = bullet.id
+        self.merged.append(Refusal(index, operation.op, f"nearly the same as {bullet.id}, and merged into it"))
 
     def _update(self, operation: Update) -> None:
         order, bullet = self._known(operation.id)

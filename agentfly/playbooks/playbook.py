@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from heapq import merge as merge_sorted
 from itertools import chain
@@ -211,11 +211,18 @@ class Playbook:
                 draft.put(replace(entry.bullet, shown=entry.bullet.shown + count), entry.order[1])
         return Playbook(_parts=draft.parts(), _version=self._version)
 
-    def render(self, budget: int | None = None, *, ids: bool = True) -> str:
+    def render(
+        self,
+        budget: int | None = None,
+        *,
+        ids: bool = True,
+        similarities: Mapping[str, float] | None = None,
+        first: Collection[str] = (),
+    ) -> str:
         """The playbook as a model sees it; see `agentfly.playbooks.render.render`."""
         from agentfly.playbooks.render import render
 
-        return render(self, budget=budget, ids=ids)
+        return render(self, budget=budget, ids=ids, similarities=similarities, first=first)
 
     def __len__(self) -> int:
         return len(self._parts.index)

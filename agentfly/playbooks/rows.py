@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from agentfly.playbooks.changes import Change
 from agentfly.playbooks.draft import assemble
@@ -14,6 +14,12 @@ from agentfly.playbooks.playbook import Playbook
 from agentfly.playbooks.rules import parse_id
 from agentfly.records import from_json, to_json
 from agentfly.types import Bullet
+
+if TYPE_CHECKING:
+    from agentfly.protocols import Vector
+
+_FEW = 500
+"""Bullets that are looked up one by one; past that, all are read."""
 
 
 class Reader(Protocol):
@@ -129,7 +135,8 @@ def write_changes(tx: Writer, changes: Iterable[Change]) -> None:
         tx.execute(
             f"INSERT INTO bullets ({_BULLET}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET "
             "status = 'active', text = excluded.text, helpful = excluded.helpful, harmful = excluded.harmful, "
-            "runs = excluded.runs, cases = excluded.cases, embedder = NULL, embedding = NULL",
+            "runs = excluded.runs, cases = excluded.cases, "
+            "embedding = CASE WHEN text = excluded.text THEN embedding END",  # the text as it was before
             (
                 bullet.id,
                 change.position,
@@ -144,6 +151,38 @@ def write_changes(tx: Writer, changes: Iterable[Change]) -> None:
                 bullet.version,
             ),
         )
+
+
+def embeddings(db: Reader, embedder: str, texts: Mapping[str, str]) -> dict[str, Vector]:
+    """The embeddings that the home has of bullets.
+
+    Args:
+        embedder: name of the one that must have made them.
+        texts: what the bullets must say, by id.
+
+    Returns:
+        By id, each of shape (d,); bullets without one are left out.
+    """
+    import numpy as np
+
+    query = "SELECT id, text, embedding FROM bullets WHERE embedder = ? AND embedding IS NOT NULL"
+    if len(texts) > _FEW:
+        found = db.read(query, (embedder,))
+    else:
+        found = [row for bullet_id in texts for row in db.read(f"{query} AND id = ?", (embedder, bullet_id))]
+    return {
+        row[0]: np.frombuffer(row[2], dtype="<f4")
+        for row in found
+        if texts.get(row[0]) == row[1] and len(row[2]) % 4 == 0
+    }
+
+
+def write_embeddings(tx: Writer, embedder: str, vectors: Mapping[str, tuple[str, Vector]]) -> None:
+    """Keep embeddings beside the bullets, as long as these still say what was embedded: id -> (text, vector)."""
+    tx.executemany(
+        "UPDATE bullets SET embedder = ?, embedding = ? WHERE id = ? AND text = ?",
+        [(embedder, vector.astype("<f4").tobytes(), key, text) for key, (text, vector) in vectors.items()],
+    )
 
 
 def write_revision(tx: Writer, revision: Revision) -> Head:

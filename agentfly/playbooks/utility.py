@@ -10,9 +10,14 @@ IN_PROMPT = frozenset({"strategy", "example"})
 """Kinds that are shown to a model; a check runs and costs no tokens."""
 
 
+_IDLE = 0.05
+"""What being shown without any credit counts against a bullet: twenty such showings weigh as much as one harm."""
+
+
 def posterior_mean(bullet: Bullet) -> float:
-    """Expected helpfulness in (0, 1): the mean of Beta(1 + helpful, 1 + harmful)."""
-    return (1 + bullet.helpful) / (2 + bullet.helpful + bullet.harmful)
+    """Expected helpfulness in (0, 1): the mean of Beta(1 + helpful, 1 + harmful + what it was shown for nothing)."""
+    idle = _IDLE * max(0, bullet.shown - bullet.helpful - bullet.harmful)
+    return (1 + bullet.helpful) / (2 + bullet.helpful + bullet.harmful + idle)
 
 
 def worth(bullet: Bullet) -> tuple[float, int, int]:

@@ -6,11 +6,15 @@ import shutil
 import statistics
 import tempfile
 import time
+import zlib
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from agentfly.playbooks import Delta, Playbook, PlaybookLedger
+from agentfly.playbooks.render import chosen, render
+from agentfly.playbooks.similar import BulletIndex
 from agentfly.store.home import Home
 
 pytestmark = pytest.mark.benchmark
@@ -171,3 +175,95 @@ def test_the_budget_when_it_is_always_reached(playbook):
     taken = median_ms(lambda n: grown[n].enforce_budget(full), 30)
     print(f"budget {taken:.2f} ms")
     assert taken <= 3.0
+
+
+class Drawn:
+    """Vectors drawn at random, the same for the same text, so that what is measured is not the embedding."""
+
+    name, dimensions = "drawn", 384
+
+    def embed(self, texts):
+        seeds = (zlib.crc32(text.encode()) for text in texts)
+        rows = np.stack([np.random.default_rng(seed).standard_normal(self.dimensions) for seed in seeds])
+        return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def wordy():
+    """10,000 bullets that neither a number nor a negation tells apart, so that each must be compared with all."""
+    texts = (f"When a table has {letters(n)} columns, look at each." for n in range(BULLETS))
+    operations = [{"op": "add", "section": f"section {'abcdefgh'[n % 8]}", "text": t} for n, t in enumerate(texts)]
+    return Playbook().apply(Delta.model_validate({"operations": operations}), strict=True)
+
+
+def letters(n):
+    return "".join("abcdefghij"[int(digit)] for digit in f"{n:05d}")
+
+
+@pytest.fixture(scope="module")
+def index(wordy):
+    made = BulletIndex(Drawn.dimensions)
+    new = made.follow(wordy)
+    vectors = Drawn().embed([bullet.text for bullet in new])
+    made.take({bullet.id: vector for bullet, vector in zip(new, vectors, strict=True)})
+    return made
+
+
+def test_one_new_bullet_among_all(index, record_property):
+    text = "When a table has new columns, look at each."
+    vectors = Drawn().embed([f"{text}{n}" for n in range(30)])
+    taken = median_ms(lambda n: index.near(vectors[n], text, "strategy", 0.9), 30)
+    record_property("dedupe_ms", taken)
+    print(f"one new bullet against {BULLETS}: {taken:.2f} ms")
+    assert taken <= 15.0
+
+
+def test_following_costs_in_proportion_to_the_delta(wordy, index):
+    versions = [wordy]
+    for n in range(30):
+        versions.append(versions[-1].apply(small_delta(wordy, n), strict=True))
+    taken = median_ms(lambda n: index.follow(versions[n + 1]), 30)
+    index.follow(wordy)
+    print(f"following a delta {taken:.2f} ms")
+    assert taken <= 2.0
+
+
+def test_all_against_all(wordy, index, record_property):
+    taken = median_ms(lambda n: index.clusters(0.9, anew=True), 1)
+    record_property("refine_ms", taken)
+    print(f"all of {BULLETS} against all {taken:.0f} ms")
+    assert taken <= 10_000
+
+
+def test_rendering_what_bears_on_a_task(wordy, index, record_property):
+    budget = 2000
+    queries = Drawn().embed([f"question {n}" for n in range(20)])
+    shown = []
+
+    def relevance(n):
+        shown.append(index.similarities(queries[n]))
+
+    near = median_ms(relevance, 20)
+    grown = [wordy.with_shown({wordy.bullets[n].id: 1}) for n in range(20)]
+    taken = median_ms(lambda n: render(grown[n], budget, similarities=shown[n]), 20)
+    both = median_ms(lambda n: chosen(grown[n], budget, shown[n]), 20)
+    record_property("render_ms", taken)
+    print(f"similarities {near:.2f} ms, rendering {taken:.2f} ms, choosing once more {both:.2f} ms")
+    assert near <= 15.0
+    assert taken <= 20.0
+
+
+def test_a_commit_that_looks_for_near_duplicates(wordy, memory_folder, record_property):
+    with Home.open(memory_folder / "home") as home:
+        PlaybookLedger(home.db, None).commit(
+            Delta.model_validate({"operations": [{"op": "add", "section": b.section, "text": b.text} for b in wordy]}),
+            author="import",
+        )
+        ledger = PlaybookLedger(home.db, None, embedder=Drawn())
+        ledger.refine()
+        held = ledger.current()
+        deltas = [small_delta(held, n) for n in range(60)]
+        taken = median_ms(lambda n: ledger.commit(deltas[n], author="run", strict=True), 60)
+    record_property("refining_commit_ms", taken)
+    print(f"commit with near-duplicates {taken:.2f} ms")
+    assert taken <= 20.0

@@ -6,9 +6,10 @@ import time
 
 import pytest
 
-from agentfly.errors import HomeError, InputError
+from agentfly.errors import HomeError, InputError, UserError
 from agentfly.playbooks import Delta, PlaybookLedger, rows
 from agentfly.store.home import Home
+from agentfly.testing import HashEmbedder
 
 
 def delta(*operations, reason=""):
@@ -371,3 +372,178 @@ def test_threads_share_a_ledger(ledger):
         versions = list(pool.map(work, range(40)))
     assert sorted(versions) == list(range(1, 41))
     assert {bullet.text for bullet in ledger.current()} == {f"rule {n}" for n in range(40)}
+
+
+ALIKE = ("Look at the header of the table first.", "Look at the header of a table first.")
+
+
+class Counting(HashEmbedder):
+    """Remembers what it was asked to embed."""
+
+    def __init__(self):
+        super().__init__()
+        self.texts = []
+
+    def embed(self, texts):
+        self.texts += texts
+        return super().embed(texts)
+
+
+def meaning(home, embedder=None, **more):
+    return PlaybookLedger(home.db, home.playbook, embedder=embedder or HashEmbedder(), similar=0.8, **more)
+
+
+def test_what_says_nearly_the_same_is_merged_and_says_so(home):
+    ledger = meaning(home)
+    ledger.commit(delta(add(ALIKE[0])), author="run", run="run-1")
+    done = ledger.commit(delta(add(ALIKE[1], "tables"), add("Cite the file.")), author="run", run="run-2", strict=True)
+    assert [bullet.text for bullet in done.playbook] == [ALIKE[0], "Cite the file."]
+    assert done.playbook.bullets[0].runs == ("run-1", "run-2")
+    (refusal,) = done.refusals
+    assert str(refusal) == "operation 0 (add): nearly the same as str-00001, and merged into it"
+    assert ledger.history()[0].evidence == {"merged": [str(refusal)]}
+    assert ledger.history()[0].changes == done.changes
+    assert reopened(home).bullets == done.playbook.bullets
+    assert ledger.rollback(1).playbook.bullets[0].runs == ("run-1",)
+
+
+def test_merging_within_one_delta_and_only_from_the_threshold_on(home):
+    done = meaning(home).commit(delta(*map(add, ALIKE), add("Look elsewhere.")), author="run")
+    assert [bullet.text for bullet in done.playbook] == [ALIKE[0], "Look elsewhere."]
+    strict = PlaybookLedger(home.db, None, embedder=HashEmbedder(), similar=None)
+    assert len(strict.commit(delta(add(ALIKE[1])), author="run").playbook) == 3
+
+
+def test_a_persons_words_are_kept(home):
+    ledger = meaning(home)
+    ledger.commit(delta(add(ALIKE[0])), author="run")
+    assert len(ledger.commit(delta(add(ALIKE[1])), author="human").playbook) == 2
+
+
+def test_a_candidate_is_what_a_commit_would_make(home):
+    ledger = meaning(home)
+    ledger.commit(delta(add(ALIKE[0])), author="run", run="run-1")
+    change = delta(add(ALIKE[1]), add("Cite the file."))
+    candidate = ledger.candidate(change, run="run-2")
+    assert ledger.current().version == 1
+    assert ledger.commit(change, author="run", run="run-2").playbook.bullets == candidate.bullets
+
+
+def test_each_text_is_embedded_once_for_all_processes_and_times(home):
+    first, second = Counting(), Counting()
+    ledger = meaning(home, first)
+    ledger.commit(delta(add(ALIKE[0]), add("Cite the file.")), author="run")
+    ledger.commit(delta(tag("str-00001")), author="run")
+    assert first.texts == [ALIKE[0], "Cite the file."]
+    assert home.db.read("SELECT COUNT(*) FROM bullets WHERE embedder = 'hash-384'")[0][0] == 2
+    with Home.open(home.path) as other:
+        merged = meaning(other, second).commit(delta(add(ALIKE[1])), author="run", run="run-2")
+        assert merged.refusals
+        assert second.texts == [ALIKE[1]]
+    ledger.commit(delta({"op": "update", "id": "str-00002", "text": "Name the file."}), author="run")
+    ledger.rollback(1)
+    assert set(ledger.relevant("file")) == {"str-00001", "str-00002"}
+    assert first.texts[2:] == ["Name the file.", "file"]
+
+
+def test_both_processes_see_each_others_bullets(home):
+    with Home.open(home.path) as other:
+        a, b = meaning(home), meaning(other)
+        a.current()
+        b.commit(delta(add(ALIKE[0])), author="run", run="b")
+        done = a.commit(delta(add(ALIKE[1]), add("Cite the file.")), author="run", run="a")
+        assert [bullet.text for bullet in done.playbook] == [ALIKE[0], "Cite the file."]
+        b.commit(delta(add("Cite each file.", "files"), {"op": "remove", "id": "str-00001"}), author="run")
+        assert not a.commit(delta(add(ALIKE[1])), author="run").refusals, "what it was like is gone"
+
+
+def test_what_has_no_embedding_yet_gets_one_in_batches(home, monkeypatch):
+    monkeypatch.setattr("agentfly.playbooks.neighbours.BATCH", 3)
+    PlaybookLedger(home.db, None).commit(
+        delta(*(add(f"rule {n} on {'abcdefgh'[n]}") for n in range(8))), author="import"
+    )
+    counting = Counting()
+    ledger = meaning(home, counting)
+    assert len(ledger.relevant("rule 1")) == 3
+    ledger.commit(delta(add("Cite the file.")), author="run")
+    assert len(counting.texts) == 1 + 3 + 3
+    for _ in range(3):
+        found = ledger.relevant("rule 1")
+    assert set(found) == {bullet.id for bullet in ledger.current()}
+    assert len(meaning(home, counting).relevant("rule 1")) == 9
+    assert sorted(text for text in counting.texts if "on" in text) == [f"rule {n} on {'abcdefgh'[n]}" for n in range(8)]
+
+
+def test_refining_on_demand_merges_all_there_are(home):
+    plain = PlaybookLedger(home.db, None)
+    plain.commit(delta(*map(add, ALIKE), add("Cite the file."), tag("str-00001")), author="import", run="run-1")
+    plain.commit(delta(tag("str-00002"), tag("str-00001", "harmful")), author="run")
+    with pytest.raises(InputError, match="embedder"):
+        plain.refine()
+    ledger = meaning(home)
+    done = ledger.refine()
+    assert [str(change) for change in done.changes] == [
+        f"removed [str-00001]: {ALIKE[0]}",
+        f"removed [str-00002]: {ALIKE[1]}",
+        f"added [str-00004] to strategies: {ALIKE[1]}",
+    ]
+    assert (done.playbook.bullets[0].helpful, done.playbook.bullets[0].harmful) == (1, 1)
+    assert ledger.history()[0].author == "refine"
+    again = ledger.refine()
+    assert (again.accepted, again.version) == (False, done.version)
+    assert ledger.rollback(2).playbook.bullets == plain.at(2).bullets
+
+
+def test_near_the_budget_near_duplicates_go_before_anything_is_retired(home):
+    texts = [*ALIKE, "Cite the file of every number.", "Give the bare value and no unit."]
+    PlaybookLedger(home.db, None).commit(delta(*map(add, texts)), author="import", run="run-1")
+    budget = PlaybookLedger(home.db, None).current().tokens
+    done = meaning(home, budget=budget).commit(delta(add("Read it all before an answer.")), author="run", run="run-2")
+    assert not [change for change in done.changes if change.retired]
+    assert sorted(bullet.text for bullet in done.playbook) == sorted(
+        [*texts[1:], "Read it all before an answer."]
+    ) or sorted(bullet.text for bullet in done.playbook) == sorted(
+        [texts[0], *texts[2:], "Read it all before an answer."]
+    )
+    assert done.playbook.tokens <= budget
+    assert done.version == 2
+    assert PlaybookLedger(home.db, None).history()[0].evidence["refined"] == ["str-00001 + str-00002"]
+    assert PlaybookLedger(home.db, None).rollback(1).playbook.bullets == PlaybookLedger(home.db, None).at(1).bullets
+
+
+def test_without_the_embedders_model_the_delta_is_kept_all_the_same(home):
+    class Missing(HashEmbedder):
+        def embed(self, texts):
+            raise UserError("the embedding model is not installed")
+
+    done = meaning(home, Missing()).commit(delta(add("one")), author="run")
+    assert done.accepted
+    assert "not installed" in done.notice
+
+
+def test_a_commit_that_fails_leaves_the_index_right(home, monkeypatch):
+    ledger = meaning(home)
+    with monkeypatch.context() as patched:
+        patched.setattr(rows, "write_revision", lambda tx, revision: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            ledger.commit(delta(add(ALIKE[0])), author="run")
+    done = ledger.commit(delta(add(ALIKE[1])), author="run")
+    assert [bullet.text for bullet in done.playbook] == [ALIKE[1]]
+    assert not done.refusals
+    assert home.db.read("SELECT COUNT(*) FROM bullets WHERE embedding IS NOT NULL")[0][0] == 1
+
+
+def test_threads_share_the_meaning_too(home):
+    from concurrent.futures import ThreadPoolExecutor
+
+    ledger = meaning(home)
+
+    def work(n):
+        ledger.relevant(f"table {n}")
+        return ledger.commit(delta(add(f"Look at the header of table {n % 5}.")), author="run", run=f"run-{n}").version
+
+    with ThreadPoolExecutor(6) as pool:
+        list(pool.map(work, range(20)))
+    book = ledger.current()
+    assert sorted(bullet.text[-2] for bullet in book) == list("01234")
+    assert sorted(run for bullet in book for run in bullet.runs) == sorted(f"run-{n}" for n in range(20))

@@ -1,11 +1,14 @@
 """The playbook as text for models and people."""
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from agentfly.playbooks import Delta, Playbook
 from agentfly.playbooks.publish import is_current, sweep, write_atomically
 from agentfly.playbooks.render import chosen, to_markdown
 from agentfly.playbooks.tokens import estimate_tokens
+from agentfly.types import Bullet
 
 
 def grow(playbook, *operations):
@@ -54,6 +57,91 @@ def test_the_most_useful_come_first_in_their_usual_order_with_an_outline():
     assert [b.id for b in chosen(book, 120)] == [
         line[1:11].rstrip("]") for line in text.splitlines() if line[:1] == "["
     ]
+
+
+@pytest.fixture
+def forty():
+    return grow(Playbook(), *(add(f"A rule of some length, number {n}.", f"part {'ab'[n % 2]}") for n in range(40)))
+
+
+def numbers(bullets):
+    return sorted(int(bullet.text.split()[-1].rstrip(".")) for bullet in bullets)
+
+
+def test_what_bears_on_the_task_is_shown_in_the_usual_order(forty):
+    at = {int(bullet.text.split()[-1][:-1]): bullet.id for bullet in forty}
+    similarities = {at[n]: 0.9 for n in (5, 11, 12)} | {at[n]: 0.1 for n in range(20, 40)}
+    shown = chosen(forty, 70, similarities)
+    assert {5, 11, 12} <= set(numbers(shown))
+    assert [bullet.id for bullet in shown] == [bullet.id for bullet in forty if bullet in shown]
+    text = forty.render(70, similarities=similarities)
+    assert estimate_tokens(text) <= 70
+    assert [line[1 : line.index("]")] for line in text.splitlines() if line[:1] == "["] == [b.id for b in shown]
+    assert text.splitlines()[-1] == f"({40 - len(shown)} more not shown: part a 18, part b 18)"
+
+
+def test_usefulness_counts_beside_relevance(forty):
+    at = {int(bullet.text.split()[-1][:-1]): bullet.id for bullet in forty}
+    tags = [{"op": "tag", "id": at[7], "tag": "helpful"}] * 8 + [{"op": "tag", "id": at[9], "tag": "harmful"}] * 8
+    book = grow(forty, *tags)
+    similarities = dict.fromkeys(at.values(), 0.3) | {at[9]: 0.45, at[3]: 0.35}
+    assert numbers(chosen(book, 45, similarities)) == [3, 7]
+    assert 9 in numbers(chosen(book, 45, similarities | {at[9]: 0.95}))
+
+
+def test_ties_go_to_the_earlier(forty):
+    shown = chosen(forty, 70, dict.fromkeys((bullet.id for bullet in forty), 0.5))
+    assert [bullet.id for bullet in shown] == [bullet.id for bullet in forty.bullets[: len(shown)]]
+
+
+def test_those_on_trial_are_shown_before_all_others(forty):
+    last = forty.bullets[-1].id
+    similarities = {bullet.id: 0.9 for bullet in forty.bullets[:20]} | {last: -0.5}
+    assert last not in {bullet.id for bullet in chosen(forty, 70, similarities)}
+    assert last in {bullet.id for bullet in chosen(forty, 70, similarities, [last, "gone-00001"])}
+    assert last in {bullet.id for bullet in chosen(forty, 70, None, [last])}
+
+
+def test_being_shown_for_nothing_counts_against_a_bullet():
+    bullets = [
+        Bullet(id=f"str-{n:05d}", section="s", text=f"A rule, number {n}.", shown=shown, helpful=helpful)
+        for n, (shown, helpful) in enumerate([(100, 0), (0, 0), (100, 20), (30, 0)], 1)
+    ]
+    book = Playbook.of(bullets)
+    assert [bullet.id for bullet in book.ranked()] == ["str-00001", "str-00004", "str-00002", "str-00003"]
+    _, retired = book.enforce_budget(book.tokens - 1)
+    assert [bullet.id for bullet in retired] == ["str-00001"]
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5), st.integers(0, 3)), min_size=1, max_size=40),
+    st.dictionaries(st.integers(1, 40), st.floats(-1, 1), max_size=40),
+    st.integers(0, 300),
+    st.lists(st.integers(1, 40), max_size=2),
+)
+@settings(max_examples=150, deadline=None)
+def test_what_is_chosen_is_what_is_rendered_and_fits(drawn, cosines, budget, on_trial):
+    bullets = [
+        Bullet(
+            id=f"str-{n:05d}",
+            section=f"part {'abcd'[part]}",
+            text=f"{'word ' * (n % 7)}rule {n}",
+            helpful=helpful,
+            harmful=harmful,
+            kind=("strategy", "strategy", "example", "check")[n % 4],
+        )
+        for n, (helpful, harmful, part) in enumerate(drawn, 1)
+    ]
+    book = Playbook.of(bullets)
+    similarities = {f"str-{n:05d}": cosine for n, cosine in cosines.items()}
+    first = [f"str-{n:05d}" for n in on_trial]
+    text = book.render(budget, similarities=similarities, first=first)
+    assert estimate_tokens(text) <= budget
+    shown = chosen(book, budget, similarities, first)
+    assert [line[1:10] for line in text.splitlines() if line[:1] == "["] == [bullet.id for bullet in shown]
+    assert shown == chosen(book, budget, dict(reversed(similarities.items())), first)
+    if book.tokens <= budget:
+        assert text == book.render()
 
 
 def test_a_budget_too_small_for_anything(playbook):
