@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from agentfly.cli import options
-from agentfly.cli.home import opened
+from agentfly.cli import options, playbook_edit, playbook_files
+from agentfly.cli.playbook_home import ledger_of
+from agentfly.errors import InputError
 
 if TYPE_CHECKING:
     from agentfly.playbooks.changes import Change
-    from agentfly.playbooks.ledger import PlaybookLedger
-    from agentfly.playbooks.rows import Revision
+
+KINDS = ("strategy", "example", "check")
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -35,17 +34,12 @@ def playbook() -> None:
     """
 
 
-@contextlib.contextmanager
-def _ledger(home: Path | None) -> Iterator[PlaybookLedger]:
-    with opened(home) as place:
-        from agentfly.playbooks.ledger import PlaybookLedger
-
-        yield PlaybookLedger(place.db, place.path / "playbook.md")
-
-
 @app.command("show")
 def show(
     version: Version = None,
+    kind: Annotated[
+        str | None, typer.Option("--kind", metavar="K", help=f"Only bullets of one kind: {', '.join(KINDS)}.")
+    ] = None,
     home: options.Home = None,
     as_json: options.AsJson = False,
     debug: options.Debug = False,
@@ -54,21 +48,23 @@ def show(
 
     \b
     Example:
-      agentfly playbook show --version 3
+      agentfly playbook show --kind example
     """
-    with _ledger(home) as ledger:
+    if kind not in (None, *KINDS):
+        raise InputError(f"--kind {kind}: there is {', '.join(KINDS)}")
+    with ledger_of(home) as ledger:
         book = ledger.current() if version is None else ledger.at(version)
     if as_json:
         from agentfly.cli.streams import print_json
         from agentfly.records import to_data
 
-        bullets = [to_data(bullet) for bullet in book.bullets]
+        bullets = [to_data(bullet) for bullet in book.bullets if kind in (None, bullet.kind)]
         print_json({"version": book.version, "tokens": book.tokens, "bullets": bullets})
         return
     from agentfly.cli.views import console, tables
 
     screen = console.out()
-    for part in tables.playbook(book):
+    for part in tables.playbook(book, kind):
         screen.print(part)
 
 
@@ -86,7 +82,7 @@ def history(
     Example:
       agentfly playbook history -n 5
     """
-    with _ledger(home) as ledger:
+    with ledger_of(home) as ledger:
         items = ledger.history(limit, dropped=not kept)
     if as_json:
         from agentfly.cli.streams import print_json
@@ -94,7 +90,10 @@ def history(
 
         print_json([to_data(item) | {"delta": json.loads(item.delta)} for item in items])
         return
-    _draw_history(items)
+    from agentfly.cli.views import console
+    from agentfly.cli.views import playbook as view
+
+    view.history(console.out(), items)
 
 
 @app.command("diff")
@@ -111,7 +110,7 @@ def diff(
     Example:
       agentfly playbook diff 3 7
     """
-    with _ledger(home) as ledger:
+    with ledger_of(home) as ledger:
         changes = ledger.diff(older, newer)
     if as_json:
         from agentfly.cli.streams import print_json
@@ -119,7 +118,9 @@ def diff(
 
         print_json([to_data(change) for change in changes])
         return
-    _draw_changes(changes)
+    if not changes:
+        typer.echo("no difference")
+    _draw(changes)
 
 
 @app.command("rollback")
@@ -136,7 +137,7 @@ def rollback(
     Example:
       agentfly playbook rollback 3
     """
-    with _ledger(home) as ledger:
+    with ledger_of(home) as ledger:
         done = ledger.rollback(version, reason)
     if as_json:
         from agentfly.cli.streams import print_json
@@ -147,43 +148,19 @@ def rollback(
 
     if done.accepted:
         typer.echo(f"the playbook is as it was at version {version}, now as version {done.version}")
-        _draw_changes(done.changes)
+        _draw(done.changes)
     else:
         typer.echo(f"the playbook is already as it was at version {version} ({count(len(done.playbook), 'bullet')})")
 
 
-def _draw_changes(changes: tuple[Change, ...]) -> None:
+def _draw(changes: Iterable[Change]) -> None:
     from agentfly.cli.views import console
+    from agentfly.cli.views import playbook as view
 
-    screen = console.out()
-    if not changes:
-        screen.print("no difference")
-    for change in changes:
-        style = "green" if change.before is None else "red" if change.after is None else "yellow"
-        screen.print(console.text(str(change), style))
+    view.changes(console.out(), changes)
 
 
-def _draw_history(items: list[Revision]) -> None:
-    from rich.text import Text
-
-    from agentfly.cli.text import one_line
-    from agentfly.cli.views import console, tables
-
-    screen = console.out()
-    if not items:
-        screen.print("no changes yet")
-    for item in items:
-        line = Text(
-            f"version {item.version}" if item.accepted else "dropped", "bold magenta" if item.accepted else "yellow"
-        )
-        about = [tables.when(item.created), f"by {item.author}", f"run {item.run}" if item.run else ""]
-        line.append("  " + " · ".join(filter(None, about)), style="not bold dim")
-        screen.print(line)
-        if item.reason:
-            screen.print(console.text(f"  {one_line(item.reason)}"))
-        for change in item.changes:
-            screen.print(console.text(f"  {change}", "green" if change.after else "red"))
-        if not item.accepted:
-            for operation in json.loads(item.delta).get("operations", ()):
-                said = one_line(str(operation.get("text") or operation.get("id") or operation.get("ids") or ""))
-                screen.print(console.text(f"  {operation.get('op')}: {said}", "dim"))
+app.command("apply")(playbook_files.apply)
+app.command("export")(playbook_files.export)
+app.command("import")(playbook_files.import_)
+app.command("edit")(playbook_edit.edit)

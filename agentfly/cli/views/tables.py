@@ -12,7 +12,7 @@ from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from agentfly.cli.text import plain
+from agentfly.cli.text import count, plain
 from agentfly.cli.views import blocks
 from agentfly.cli.views.console import ROW_WIDTH, given_width, text
 
@@ -91,14 +91,16 @@ def short(value: str | None, width: int) -> str:
     return shorten(value, width) if value else "-"
 
 
-def playbook(book: Playbook) -> Iterator[RenderableType]:
-    """The bullets, section by section."""
-    head = (
-        f"playbook version {book.version} · {len(book)} bullet{'' if len(book) == 1 else 's'} · {book.tokens:,} tokens"
-    )
+def playbook(book: Playbook, kind: str | None = None) -> Iterator[RenderableType]:
+    """The bullets, section by section; all, or those of one kind."""
+    shown = [bullet for bullet in book.bullets if kind in (None, bullet.kind)]
+    of_kind = f" of kind {kind}" if kind else ""
+    head = f"playbook version {book.version} · {count(len(shown), 'bullet')}{of_kind} · {book.tokens:,} tokens"
     yield Text(head, style="dim")
     if not len(book):
         yield Text("no bullets yet: run tasks with feedback, or /teach one in `agentfly chat`", style="dim")
     for section in book.sections:
-        yield Text(plain(section), style="bold cyan")
-        yield blocks.bullets([bullet for bullet in book.bullets if bullet.section == section])
+        members = [bullet for bullet in shown if bullet.section == section]
+        if members:
+            yield Text(plain(section), style="bold cyan")
+            yield blocks.bullets(members)

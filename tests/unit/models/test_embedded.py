@@ -137,7 +137,8 @@ async def test_a_server_that_dies_is_started_again_and_ends_with_its_last_user(
 
 
 _PROGRAM = """
-import asyncio, sys
+import asyncio, signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background inherits that it is ignored
 from agentfly.config import EmbeddedSettings
 from agentfly.models.embedded import EmbeddedModel
 async def main():

@@ -85,7 +85,7 @@ def test_starters_fit_a_default_budget():
 
 
 def test_an_unknown_starter():
-    with pytest.raises(InputError, match="known: data-analysis, general"):
+    with pytest.raises(InputError, match="known: coding, data-analysis, finance, general, web-research"):
         load_starter("cooking")
 
 

@@ -1,26 +1,22 @@
-"""Playbooks as files: our own JSON, which keeps everything."""
+"""Our own JSON, which keeps everything."""
 
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from agentfly.errors import InputError
-from agentfly.playbooks.delta import Add, Delta
+from agentfly.playbooks.exchange.items import RULES, exact_text
+from agentfly.playbooks.exchange.source import MAX_BYTES
 from agentfly.playbooks.playbook import Playbook
-from agentfly.playbooks.rules import Refused, Rules
-from agentfly.playbooks.text import clean_text
+from agentfly.playbooks.rules import Refused, Rules, clean_section, parse_id
 from agentfly.types import Bullet, BulletKind
 
 FORMAT = "agentfly-playbook"
-MAX_BYTES = 5_000_000
-"""Largest file that is read: what is larger is no playbook."""
-_RULES = Rules(chars=2_000)
-"""Other tools and people write longer bullets than we let a model write."""
-
 Count = Annotated[int, Field(ge=0, lt=2**53)]
 
 
@@ -55,7 +51,7 @@ def export_json(playbook: Playbook) -> str:
     return f'{{"format": "{FORMAT}", "format_version": 1, "version": {playbook.version},\n "bullets": {listed}}}\n'
 
 
-def import_json(text: str, rules: Rules = _RULES) -> Playbook:
+def import_json(text: str, rules: Rules = RULES) -> Playbook:
     """A playbook from our JSON.
 
     Args:
@@ -65,22 +61,26 @@ def import_json(text: str, rules: Rules = _RULES) -> Playbook:
     Raises:
         InputError: names the place and the reason. Nothing is taken from a file with a fault.
     """
-    if len(text) > MAX_BYTES:
-        raise InputError(f"a playbook file may have {MAX_BYTES} characters; this has {len(text)}")
+    if len(text) >= MAX_BYTES:
+        raise InputError(f"a playbook file must have less than {MAX_BYTES} characters; this has {len(text)}")
     try:
         data = _PlaybookData.model_validate_json(text)
     except ValidationError as error:
         raise InputError(f"this is no playbook in our JSON format: {_first_problem(error)}") from None
-    bullets = [_bullet(number, item, rules) for number, item in enumerate(data.bullets, 1)]
+    first: dict[str, int] = {}
+    bullets = []
+    for number, item in enumerate(data.bullets, 1):
+        if first.setdefault(item.id, number) != number:
+            raise InputError(f"{_place(text, number)}: the id {item.id[:40]} is used twice")
+        bullets.append(_bullet(text, number, item, rules))
     return Playbook.of(bullets, data.version, rules)
 
 
-def as_delta(playbook: Playbook, reason: str = "imported") -> Delta:
-    """The bullets as a delta that adds them to another playbook: new ids, texts and provenance kept, counts from zero."""
-    operations = [
-        Add(section=b.section, text=b.text, kind=b.kind, runs=b.runs, cases=b.cases) for b in playbook.bullets
-    ]
-    return Delta(reason=reason, operations=tuple(operations))
+def _place(text: str, number: int, bullet_id: str = "") -> str:
+    """Where a bullet stands: its line too, where each has one of its own."""
+    lines = [n for n, line in enumerate(text.split("\n"), 1) if re.match(r"[\s\[,]*\{\s*\"id\"", line)]
+    at = f"line {lines[number - 1]}, " if len(lines) >= number else ""
+    return f"{at}bullet {number}" + (f" ({bullet_id[:40]})" if parse_id(bullet_id) else "")
 
 
 def _data(bullet: Bullet) -> dict[str, Any]:
@@ -97,12 +97,20 @@ def _data(bullet: Bullet) -> dict[str, Any]:
     return whole | {name: value for name, (value, default) in optional.items() if value != default}
 
 
-def _bullet(number: int, data: _BulletData, rules: Rules) -> Bullet:
+def _bullet(source: str, number: int, data: _BulletData, rules: Rules) -> Bullet:
     bullet = Bullet(**data.model_dump())
     try:
-        return replace(bullet, text=clean_text(bullet.text, rules.chars, lines=bullet.kind != "strategy"))
+        if parse_id(bullet.id) is None:
+            raise Refused(f"{bullet.id[:40]!r} is not an id such as str-00001")
+        if bullet.text == "":
+            raise Refused("the text is empty")
+        return replace(
+            bullet,
+            section=clean_section(bullet.section, rules),
+            text=exact_text(bullet.text, bullet.kind, rules),
+        )
     except Refused as problem:
-        raise InputError(f"bullet {number} ({bullet.id[:40]}): {problem}") from None
+        raise InputError(f"{_place(source, number, data.id)}: {problem}") from None
 
 
 def _first_problem(error: ValidationError) -> str:
