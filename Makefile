@@ -13,7 +13,7 @@ PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check --progress-b
 help:  ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 20
 
-demo: $(READY)  ## watch the agent work, learn, and do better (about 6 minutes after the first download)
+demo: $(READY)  ## watch the agent work, learn, and do better (6 to 8 minutes after the first download)
 	@$(BIN)/python examples/demo.py $(ARGS)
 
 test: $(DEV)  ## the whole test suite; ARGS="-k gaia" for a part
