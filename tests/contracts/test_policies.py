@@ -361,7 +361,7 @@ def test_scores_are_expected_rewards(
 def test_more_reward_for_a_case_near_a_state_never_lowers_its_score(
     seed: int, earned: list[float], which: int, more: float
 ) -> None:
-    """A law of kernel episodic control; a network may break it."""
+    """A law of kernel episodic control, whatever is trusted in it; a network may break it."""
 
     def learned(earned: list[float]) -> float:
         rng = np.random.default_rng(seed)
@@ -372,7 +372,7 @@ def test_more_reward_for_a_case_near_a_state_never_lowers_its_score(
         for number, reward in enumerate(earned, 1):
             at = [0] if number - 1 == which else [int(rng.integers(3))]
             policy.learn([episode(number, vector(state, rng=rng), [cases[i] for i in at], vectors[at], reward)])
-        return float(policy.score(state, cases, vectors)[0])
+        return float(policy._evidence.of(state, cases, vectors).under(1.0)[0, 0])
 
     which %= len(earned)
     better = [min(1.0, reward + more) if i == which else reward for i, reward in enumerate(earned)]
