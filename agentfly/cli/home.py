@@ -1,4 +1,4 @@
-"""A home opened for reading commands. Reading makes no folder and takes no model."""
+"""A home opened for the commands that need no model. Reading makes no folder."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from agentfly.cli.options import existing_home
+from agentfly.cli.options import check_settings, existing_home
 
 if TYPE_CHECKING:
+    from agentfly.config import Settings
     from agentfly.store.home import Home
 
 
@@ -25,3 +26,24 @@ def opened(home: Path | None) -> Iterator[Home]:
 
     with Home.open(path, create=False) as found:
         yield found
+
+
+@contextlib.contextmanager
+def opened_with_settings(home: Path | None, *, create: bool = False) -> Iterator[tuple[Home, Settings]]:
+    """The home and the settings that runs in it have.
+
+    Args:
+        home: the folder as given.
+        create: whether a home is made where there is none.
+
+    Raises:
+        HomeError: there is none, or it cannot be used.
+        ConfigError: a setting is wrong.
+    """
+    path = check_settings(home, {}) if create else existing_home(home)
+    from agentfly.config import load_settings
+    from agentfly.store.home import Home
+
+    settings = load_settings(path)
+    with Home.open(path, create=create) as found:
+        yield found, settings

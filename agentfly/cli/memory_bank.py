@@ -7,8 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from agentfly.cli import options
-from agentfly.cli.home import opened
+from agentfly.cli.home import opened, opened_with_settings
 
 if TYPE_CHECKING:
     from agentfly.config import Settings
@@ -41,14 +40,8 @@ def bank_with_settings(home: Path | None, *, create: bool = False) -> Iterator[t
         HomeError: there is none, or it cannot be used.
         ConfigError: a setting is wrong.
     """
-    path = options.check_settings(home, {}) if create else options.existing_home(home)
-    from agentfly.config import load_settings
-    from agentfly.memory.bank import CaseBank
-    from agentfly.store.home import Home
+    with opened_with_settings(home, create=create) as (place, settings):
+        from agentfly.memory.bank import CaseBank
 
-    settings = load_settings(path)
-    with (
-        Home.open(path, create=create) as place,
-        CaseBank(place, policy=settings.policy, capacity=settings.memory.capacity) as bank,
-    ):
-        yield bank, settings
+        with CaseBank(place, policy=settings.policy, capacity=settings.memory.capacity) as bank:
+            yield bank, settings

@@ -7,8 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from agentfly.cli import options
-from agentfly.cli.home import opened
+from agentfly.cli.home import opened, opened_with_settings
 
 if TYPE_CHECKING:
     from agentfly.playbooks.changes import Change
@@ -41,14 +40,10 @@ def ledger_with_settings(home: Path | None, *, create: bool = False) -> Iterator
         HomeError: there is none, or it cannot be used.
         ConfigError: a setting is wrong.
     """
-    path = options.check_settings(home, {}) if create else options.existing_home(home)
-    from agentfly.config import load_settings
-    from agentfly.playbooks.ledger import PlaybookLedger
-    from agentfly.playbooks.rules import Rules
-    from agentfly.store.home import Home
+    with opened_with_settings(home, create=create) as (place, settings):
+        from agentfly.playbooks.ledger import PlaybookLedger
+        from agentfly.playbooks.rules import Rules
 
-    settings = load_settings(path)
-    with Home.open(path, create=create) as place:
         rules = Rules(chars=settings.playbook.bullet_chars)
         ledger = PlaybookLedger(place.db, place.playbook, budget=settings.playbook.tokens, rules=rules)
         try:
