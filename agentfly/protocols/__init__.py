@@ -1,0 +1,48 @@
+"""The seams: what each exchangeable part must offer. Contract suites in tests/contracts run against every implementation."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from agentfly.protocols.acting import Brief, Generator, Recall, Scorer, recall_nothing
+from agentfly.protocols.checking import CheckFailure, CheckRunner
+from agentfly.protocols.executing import CodeWorker, Execution, Risk, Sandbox, Tool
+from agentfly.protocols.gating import Gate, Outcome, Past, PastSuccess, Replayed, Retry, Solved, Trial, Verdict, no_past
+from agentfly.protocols.models import CallOptions, Embedder, Model
+from agentfly.protocols.selection import Episode, LearningPolicy, Policy, Shown
+
+if TYPE_CHECKING:
+    from agentfly.protocols.vectors import Scores as Scores
+    from agentfly.protocols.vectors import Vector as Vector
+
+__all__ = [
+    "Brief",
+    "CallOptions",
+    "CheckFailure",
+    "CheckRunner",
+    "CodeWorker",
+    "Embedder",
+    "Episode",
+    "Execution",
+    "Gate",
+    "Generator",
+    "LearningPolicy",
+    "Model",
+    "Outcome",
+    "Past",
+    "PastSuccess",
+    "Policy",
+    "Recall",
+    "Replayed",
+    "Retry",
+    "Risk",
+    "Sandbox",
+    "Scorer",
+    "Shown",
+    "Solved",
+    "Tool",
+    "Trial",
+    "Verdict",
+    "no_past",
+    "recall_nothing",
+]

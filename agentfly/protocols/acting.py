@@ -1,0 +1,72 @@
+"""Acting on a task, and judging what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol, TypeAlias, runtime_checkable
+
+from agentfly.types import Attempt, Bullet, Feedback, Limits, Recalled, Task
+
+Recall: TypeAlias = Callable[[str], Awaitable[Sequence[Recalled]]]
+"""Recalls cases for a subtask, given in words, and records that they were shown in this run."""
+
+
+async def recall_nothing(text: str) -> Sequence[Recalled]:
+    """A `Recall` without a memory behind it."""
+    return ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Brief:
+    """Everything that a generator may know about its task. `task` carries no reference."""
+
+    task: Task
+    workspace: Path
+    """Private folder of this attempt; holds copies of the task's files under their own names."""
+    cases: tuple[Recalled, ...] = ()
+    bullets: tuple[Bullet, ...] = ()
+    playbook: str = ""
+    """The bullets as text, rendered within the budget."""
+    recall: Recall = recall_nothing
+    """For strategies that plan: the cases for one subtask."""
+    limits: Limits = field(default_factory=Limits)
+    temperature: float = 0.0
+    seed: int | None = None
+
+
+@runtime_checkable
+class Generator(Protocol):
+    """A strategy for acting on a task."""
+
+    @property
+    def name(self) -> str: ...
+
+    async def attempt(self, brief: Brief, emit: Callable[[Any], None] = ...) -> Attempt:
+        """Work on a task until there is an answer or a limit is hit.
+
+        Mistakes of the model become observations. A spent limit or a failed provider ends the attempt with that
+        status and the best answer so far; nothing but `UserError`, cancellation and our own bugs is raised.
+
+        Args:
+            brief: the task and what was recalled for it.
+            emit: takes typed events (`agentfly.events`) as they happen.
+        """
+        ...
+
+
+@runtime_checkable
+class Scorer(Protocol):
+    """Gives feedback on an attempt."""
+
+    @property
+    def name(self) -> str: ...
+
+    async def score(self, task: Task, attempt: Attempt, workspace: Path) -> Feedback | None:
+        """Judge an attempt.
+
+        Returns:
+            Feedback, or None where this scorer has nothing to go by (no reference, say). A missing answer earns 0.
+        """
+        ...
