@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -14,7 +15,7 @@ from agentfly.memory.bank import CaseBank
 from agentfly.nodes.state import Parts
 from agentfly.playbooks.ledger import PlaybookLedger
 from agentfly.playbooks.rules import Rules
-from agentfly.protocols import Generator, Model, Scorer, Tool
+from agentfly.protocols import Checker, Generator, Model, Scorer, Tool
 from agentfly.store.home import Home
 from agentfly.store.runs import RunStore
 from agentfly.types import Attempt, Feedback, Task
@@ -108,6 +109,7 @@ class Composition:
             generator=self._generator(),
             reflector=self._model(roles.reflector),
             curator=self._model(roles.curator),
+            checker=self._checker(),
             judge=self._judge,
             gate=lambda feedback: gate_for(self.settings.gate, feedback, replays=self.settings.replays),
             reference=lambda run_id: self._reference(run_id) if self.settings.feedback == "reference" else None,
@@ -149,6 +151,12 @@ class Composition:
         tools = [as_tool(tool) for tool in self.given.tools]
         sandbox = PythonSandbox(memory_mb=self.settings.code_memory_mb, tools=tools)
         return CodeActGenerator(self._model(), sandbox, code_seconds=self.settings.code_seconds)
+
+    def _checker(self) -> Checker:
+        from agentfly.playbooks.checks import library
+        from agentfly.tools.checking import SandboxedChecker
+
+        return SandboxedChecker(inspect.getsource(library), self.settings.checks.milliseconds)
 
     def _model(self, name: str | None = None) -> Model:
         """The model of that name, by default the generator's; opened once, so that roles share it."""

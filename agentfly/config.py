@@ -81,6 +81,8 @@ class PlaybookSettings(_Section):
     prompt_tokens: int | None = Field(default=None, ge=50)
     """Budget of what a prompt shows of a playbook that is larger; null shows all of it."""
     bullet_chars: int = Field(default=500, ge=40)
+    leave_out: Fraction = 0.05
+    """While learning, how likely each bullet is left out of a run, so that its lift can be estimated."""
     similar: Annotated[float, Field(gt=0.0, le=1.0)] | None = 0.90
     """Cosine from which on two bullets say nearly the same and are merged; null merges none."""
 
@@ -88,6 +90,28 @@ class PlaybookSettings(_Section):
     def in_prompt(self) -> int:
         """Tokens that a prompt may have of the playbook."""
         return self.tokens if self.prompt_tokens is None else min(self.tokens, self.prompt_tokens)
+
+
+class CheckSettings(_Section):
+    """Executable checks on answers."""
+
+    library: bool = True
+    """Whether after a failure the checks that come with agentfly are tried on the record."""
+    tolerance: Fraction = 0.02
+    """Share of the right answers on the record that a check may flag."""
+    milliseconds: int = Field(default=50, ge=1, le=1000)
+    """Longest time that one check may take."""
+    record: int = Field(default=400, ge=1, le=10_000)
+    """How many of the latest judged attempts a check is measured on."""
+
+
+class LearningSettings(_Section):
+    """What is learned; each can be turned off, to see what the others are worth."""
+
+    cases: bool = True
+    strategies: bool = True
+    """Rules in words, by the reflector and the curator."""
+    checks: bool = True
 
 
 class EmbeddedSettings(_Section):
@@ -123,8 +147,12 @@ class Settings(_Section):
     scorer: Literal["auto", "gaia", "exact", "numeric"] = "auto"
     command: str | None = None
     """Shell command that judges an attempt: exit status 0 is success."""
-    feedback: Literal["reference", "environment"] = "reference"
-    """What the reflector may see: the reference answer, or only that the answer was wrong."""
+    feedback: Literal["reference", "outcome", "environment", "none"] = "reference"
+    """What may be learned from. ``reference``: the reward, and the reflector sees the right answer. ``outcome``: the reward
+    alone. ``environment``: what commands, tests and the execution say; a reference only scores the result. ``none``: the
+    trace alone, without any verdict."""
+    rounds: int = Field(default=1, ge=1, le=8)
+    """Reflections on a failed task: after each but the last, the task is tried again with the reflection in view."""
     explore: int = Field(default=0, ge=0, le=16)
     """Further attempts after a failure, to find a solution to learn from; they never change the answer given."""
     explore_temperature: float = Field(default=0.8, ge=0.0, le=2.0)
@@ -132,6 +160,8 @@ class Settings(_Section):
     recall: RecallSettings = RecallSettings()
     memory: MemorySettings = MemorySettings()
     playbook: PlaybookSettings = PlaybookSettings()
+    checks: CheckSettings = CheckSettings()
+    learning: LearningSettings = LearningSettings()
     embedded: EmbeddedSettings = EmbeddedSettings()
     code_seconds: float = Field(default=30.0, gt=0)
     """Longest time that one block of code may run."""

@@ -131,6 +131,17 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Questioned:
+    """An answer that checks asked another look at, before it was given."""
+
+    answer: str
+    checks: tuple[str, ...]
+    """Ids of the checks that it failed."""
+    reward: float | None = None
+    """What it would have earned; None where nobody judged it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
     """All steps on one task and what came of them."""
 
@@ -146,6 +157,10 @@ class Attempt:
     shown_bullets: tuple[str, ...] = ()
     cited: tuple[str, ...] = ()
     """Ids of shown cases and bullets that the model named in its replies."""
+    left_out: tuple[str, ...] = ()
+    """Ids of bullets, checks among them, that were kept back at random so that their lift can be estimated."""
+    questioned: tuple[Questioned, ...] = ()
+    """Answers that a check asked another look at, in their order."""
     usage: Usage = field(default_factory=Usage)
     model: str = ""
     strategy: str = ""
@@ -189,9 +204,13 @@ class Reflection:
     """Diagnosis of an attempt (ACE's reflector)."""
 
     diagnosis: str
-    """What went wrong or right, and why."""
+    """What went wrong or right."""
     insight: str
     """What to do next time, in one or two sentences that do not depend on this task's values."""
+    cause: str = ""
+    """The root cause: why it went so."""
+    approach: str = ""
+    """What would have been right."""
     tags: Mapping[str, Tag] = field(default_factory=dict)
     """Verdict on each shown bullet or case, by id."""
     usage: Usage = field(default_factory=Usage)

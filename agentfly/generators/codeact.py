@@ -31,14 +31,13 @@ from agentfly.protocols import (
     Brief,
     CallOptions,
     CheckFailure,
-    CheckRunner,
     CodeWorker,
     Execution,
     Model,
     Sandbox,
     Tool,
 )
-from agentfly.types import Attempt, AttemptStatus, Message, Reply, Step, Usage
+from agentfly.types import Attempt, AttemptStatus, Message, Questioned, Reply, Step, Usage
 
 Emit = Callable[[Any], None]
 
@@ -60,7 +59,8 @@ class _State:
     """Best answer so far: what the last block that worked printed, or an answer that a check questioned."""
     solution: str = ""
     """The code that gave it."""
-    questioned: set[str] = field(default_factory=set)
+    questioned: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """Answers that another look was asked at, with the ids of the checks that did."""
     tools: dict[str, None] = field(default_factory=dict)
     """Names of the tools that were called, in the order of their first call."""
     untrusted: bool = False
@@ -79,7 +79,6 @@ class CodeActGenerator:
         model: writes the blocks.
         sandbox: runs them.
         tools: offered as functions in the code, besides the sandbox's own.
-        checks: looks at an answer before it is accepted; each answer is questioned once.
         code_seconds: longest time of one block.
         reply_tokens: longest reply.
         context_chars: longest conversation that is sent, in characters (about 3.5 to a token).
@@ -94,7 +93,6 @@ class CodeActGenerator:
         sandbox: Sandbox,
         tools: Sequence[Tool] = (),
         *,
-        checks: CheckRunner | None = None,
         code_seconds: float = 30.0,
         reply_tokens: int = 1024,
         context_chars: int = 20_000,
@@ -103,7 +101,6 @@ class CodeActGenerator:
         self._model = model
         self._sandbox = sandbox
         self._tools = tuple(tools)
-        self._checks = checks
         self._code_seconds = code_seconds
         self._reply_tokens = reply_tokens
         self._context_chars = context_chars
@@ -167,7 +164,9 @@ class CodeActGenerator:
         if execution.answered:
             answer = answer_text(execution.answer)
             state.keep(answer)
-            observation, told, final = await self._examine(state, answer)
+            seen = observed(execution, state.brief.limits.output_chars)
+            given = _record(number, action, execution, seen, True, reply)
+            observation, told, final = await self._examine(state, answer, given)
         else:
             observation, told = self._observe(state, action, execution)
         step = _record(number, action, execution, observation, final, reply)
@@ -176,18 +175,24 @@ class CodeActGenerator:
         emit(StepFinished(step=step))
         return answer if final else None
 
-    async def _examine(self, state: _State, answer: str) -> tuple[str, str, bool]:
-        """Whether an answer is accepted; a check may ask for another look, once for each answer."""
+    async def _examine(self, state: _State, answer: str, given: Step) -> tuple[str, str, bool]:
+        """Whether an answer is accepted; the checks may ask for another look, once for each answer.
+
+        Args:
+            state: of the attempt.
+            answer: as text.
+            given: the step that gave it.
+        """
         if answer in state.questioned:
             return answer, "", True
-        failures: Sequence[CheckFailure] = ()
+        failures: Sequence[CheckFailure]
         if state.files and all(written_down(block.code) for block in state.ran):  # small models guess from the previews
             failures = [CheckFailure(bullet_id="", message=GUESSED)]
-        elif self._checks is not None:
-            failures = await self._checks(state.brief.task, answer, state.steps)
+        else:
+            failures = await state.brief.examine(answer, (*state.steps, given))
         if not failures:
             return answer, "", True
-        state.questioned.add(answer)
+        state.questioned[answer] = tuple(failure.bullet_id for failure in failures if failure.bullet_id)
         told = reconsider(answer, failures)
         return told, told, False
 
@@ -204,7 +209,7 @@ class CodeActGenerator:
             kind = error_kind(execution.error)
             repeats = state.errors.count(kind)
             state.errors.append(kind)
-        else:
+        elif not state.questioned:  # what was given as the answer is worth more than what was only printed
             state.keep(guess(execution))
         return observed(execution, chars), asked_on(execution, chars, repeats, state.files)
 
@@ -247,6 +252,7 @@ def _attempt(state: _State, answer: str | None, status: AttemptStatus, reason: s
         shown_cases=shown_cases,
         shown_bullets=shown_bullets,
         cited=cited((*shown_cases, *shown_bullets), [turn.reply for turn in state.turns]),
+        questioned=tuple(Questioned(answer=said, checks=ids) for said, ids in state.questioned.items() if ids),
         usage=state.usage,
         model=state.model,
         strategy="codeact",

@@ -7,6 +7,7 @@ moves.
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 
 from agentfly.errors import UserError
 from agentfly.events import Evaluated
@@ -23,7 +24,21 @@ async def evaluate(state: State, parts: Parts, emit: Emit) -> State:
     trials = state.get("trials", ())
     feedback = await verdict(state, parts, attempt, number=len(trials))
     emit(Evaluated(feedback=feedback))
+    if feedback and feedback.source == "reference" and state.get("learn"):
+        attempt = await reconsidered(state, parts, attempt, number=len(trials))
     return {"trials": (*trials, Trial(attempt=attempt, feedback=feedback))} if feedback else {}
+
+
+async def reconsidered(state: State, parts: Parts, attempt: Attempt, *, number: int) -> Attempt:
+    """The attempt with what its questioned answers would have earned: whether the checks were right to ask.
+
+    Against a reference that costs nothing. Other judges are not asked about answers that nobody gave.
+    """
+    judged = []
+    for questioned in attempt.questioned:
+        feedback = await verdict(state, parts, replace(attempt, answer=questioned.answer), number=number)
+        judged.append(replace(questioned, reward=feedback.reward if feedback else None))
+    return replace(attempt, questioned=tuple(judged)) if judged else attempt
 
 
 async def verdict(state: State, parts: Parts, attempt: Attempt, *, number: int) -> Feedback | None:

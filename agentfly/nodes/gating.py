@@ -8,14 +8,16 @@ from typing import Any
 
 from agentfly.errors import AgentflyError
 from agentfly.events import AttemptFinished, Notice
+from agentfly.nodes.checking import checks_of
 from agentfly.nodes.evaluate import verdict
 from agentfly.nodes.generate import attempt_task
-from agentfly.nodes.replays import Replays, shown_to
+from agentfly.nodes.recall import shown_to
+from agentfly.nodes.replays import Replays
 from agentfly.nodes.state import Emit, Parts, State
 from agentfly.playbooks.delta import Add, Delta, Merge, Update
 from agentfly.playbooks.playbook import Playbook
 from agentfly.protocols import Trial, Verdict
-from agentfly.types import Bullet, Usage
+from agentfly.types import Usage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,8 +61,11 @@ async def decide(state: State, parts: Parts, emit: Emit, current: Playbook, delt
 
     async def retry() -> Trial | None:
         taken = max(len(state["trials"]), parts.record.attempts(state["run_id"]))
-        shown = await shown_to(state["task"].question, candidate, parts, touched)
-        trial = await _retry(state, parts, emit, shown, spent, number=taken + len(tried))
+        # Everything else equal: what was left out of the first attempt is left out of this one.
+        left_out = [key for key in state.get("left_out", ()) if key not in touched]
+        text, bullets = await shown_to(state["task"].question, candidate, parts, trying=touched, left_out=left_out)
+        seen: State = {**state, "playbook": text, "bullets": bullets, "checks": checks_of(candidate, left_out)}
+        trial = await _retry(seen, parts, emit, spent, number=taken + len(tried))
         tried.extend([trial] if trial else [])
         return trial
 
@@ -111,14 +116,10 @@ def evidence(first: Trial, first_id: str, decided: Verdict, gate: str) -> dict[s
     }
 
 
-async def _retry(
-    state: State, parts: Parts, emit: Emit, shown: tuple[str, tuple[Bullet, ...]], spent: list[Usage], *, number: int
-) -> Trial | None:
+async def _retry(state: State, parts: Parts, emit: Emit, spent: list[Usage], *, number: int) -> Trial | None:
     """A fresh attempt at the same task that sees the candidate playbook, under the same conditions otherwise."""
-    text, bullets = shown
-    seen: State = {**state, "playbook": text, "bullets": bullets}
     try:
-        attempt = await attempt_task(seen, parts, emit, number=number, explore=False)
+        attempt = await attempt_task(state, parts, emit, number=number, explore=False)
         spent.append(attempt.usage)
         emit(AttemptFinished(attempt=attempt, retry=True))
         feedback = await verdict(state, parts, attempt, number=number)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from agentfly.events import AttemptFinished
+from agentfly.nodes.checking import examiner
 from agentfly.nodes.recall import cases_for
 from agentfly.nodes.state import Emit, Parts, State
 from agentfly.nodes.workspace import prepare
@@ -21,15 +24,18 @@ async def attempt_task(state: State, parts: Parts, emit: Emit, *, number: int, e
     """Make attempt `number` of a run; an exploring one samples at a higher temperature."""
     settings = parts.settings
     task = state["task"].without_reference()
-    brief = Brief(
-        task=task,
-        workspace=prepare(parts.workspaces, state["run_id"], number, task),
-        cases=state.get("recalled", ()),
-        bullets=state.get("bullets", ()),
-        playbook=state.get("playbook", ""),
-        recall=lambda text: cases_for(text, state, parts),
-        limits=settings.limits.record(),
-        temperature=settings.explore_temperature if explore else settings.temperature or 0.0,
-        seed=None if settings.seed is None else settings.seed + number,
-    )
-    return await parts.generator.attempt(brief, emit)
+    async with examiner(state.get("checks", ()), task, parts) as examine:
+        brief = Brief(
+            task=task,
+            workspace=prepare(parts.workspaces, state["run_id"], number, task),
+            cases=state.get("recalled", ()),
+            bullets=state.get("bullets", ()),
+            playbook=state.get("playbook", ""),
+            recall=lambda text: cases_for(text, state, parts),
+            examine=examine,
+            limits=settings.limits.record(),
+            temperature=settings.explore_temperature if explore else settings.temperature or 0.0,
+            seed=None if settings.seed is None else settings.seed + number,
+        )
+        attempt = await parts.generator.attempt(brief, emit)
+    return replace(attempt, left_out=state.get("left_out", ()))

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Mapping
+import random
+from collections.abc import Collection, Iterable, Mapping
 from typing import Protocol, runtime_checkable
 
+from agentfly.config import Settings
 from agentfly.events import CasesRecalled
+from agentfly.nodes.checking import checks_of
 from agentfly.nodes.state import Emit, Parts, State
+from agentfly.playbooks.changes import Change
 from agentfly.playbooks.playbook import Playbook
 from agentfly.playbooks.render import with_bullets
 from agentfly.types import Bullet, Recalled
@@ -22,9 +26,31 @@ class Relevance(Protocol):
 
 async def recall(state: State, parts: Parts, emit: Emit) -> State:
     recalled = await cases_for(state["task"].question, state, parts)
-    text, bullets = await _playbook_for(state["task"].question, parts)
+    book = parts.playbook.current()
+    text, bullets = await shown_to(state["task"].question, book, parts)
+    left_out = left_out_of((*bullets, *book.checks), state, parts.settings)
+    if left_out:
+        text, bullets = await shown_to(state["task"].question, book, parts, left_out=left_out)
     emit(CasesRecalled(cases=recalled, bullets=tuple(bullet.id for bullet in bullets)))
-    return {"recalled": recalled, "bullets": bullets, "playbook": text}
+    return {
+        "recalled": recalled,
+        "bullets": bullets,
+        "playbook": text,
+        "checks": checks_of(book, left_out),
+        "left_out": left_out,
+    }
+
+
+def left_out_of(bullets: Iterable[Bullet], state: State, settings: Settings) -> tuple[str, ...]:
+    """Of the bullets that a run would use, the ids of those to leave out, so that what they are worth shows.
+
+    Each with the same small probability. Only while learning: evaluation is complete. The run's id is the seed, so that a run that resumes leaves out the same.
+    """
+    share = settings.playbook.leave_out
+    if not share or not state.get("learn"):
+        return ()
+    rng = random.Random(f"{settings.seed or 0} {state['run_id']}")  # noqa: S311  no secret
+    return tuple(bullet.id for bullet in bullets if rng.random() < share)
 
 
 async def cases_for(text: str, state: State, parts: Parts) -> tuple[Recalled, ...]:
@@ -55,17 +81,27 @@ def _recollect(text: str, state: State, parts: Parts) -> tuple[Recalled, ...]:
     return found.shown
 
 
-async def _playbook_for(question: str, parts: Parts) -> tuple[str, tuple[Bullet, ...]]:
-    """The playbook as text, and the bullets in it: whole where it fits, else what bears on the question."""
-    book, budget = parts.playbook.current(), parts.settings.playbook.in_prompt
-    near = None
-    if book.tokens > budget and isinstance(parts.playbook, Relevance):
-        near = await asyncio.to_thread(parts.playbook.relevant, question)
-    return shown_bullets(book, budget, near)
-
-
-def shown_bullets(
-    playbook: Playbook, budget: int, similarities: Mapping[str, float] | None = None, first: Collection[str] = ()
+async def shown_to(
+    question: str,
+    playbook: Playbook,
+    parts: Parts,
+    *,
+    trying: Collection[str] = (),
+    left_out: Collection[str] = (),
 ) -> tuple[str, tuple[Bullet, ...]]:
-    """The playbook as text of at most `budget` tokens, and the bullets that stand in it; see `playbooks.render`."""
-    return with_bullets(playbook, budget, similarities=similarities, first=first)
+    """What a generator sees of a playbook, as text and as bullets: all of it where it fits, else what bears on its task.
+
+    Args:
+        question: of its task.
+        playbook: any version.
+        parts: what the nodes work with.
+        trying: ids of bullets that must be seen, because they are on trial.
+        left_out: ids of bullets that must not be.
+    """
+    if left_out:
+        gone = (Change(before=playbook.get(key), after=None, position=0) for key in left_out if key in playbook)
+        playbook = playbook.with_changes(gone, playbook.version)
+    budget, near = parts.settings.playbook.in_prompt, None
+    if playbook.tokens > budget and isinstance(parts.playbook, Relevance):
+        near = await asyncio.to_thread(parts.playbook.relevant, question)
+    return with_bullets(playbook, budget, similarities=near, first=trying)

@@ -7,7 +7,7 @@ import hashlib
 import random
 import re
 import shutil
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import zip_longest
@@ -15,13 +15,14 @@ from pathlib import Path
 
 from agentfly.errors import AgentflyError
 from agentfly.events import Notice
+from agentfly.nodes.checking import checks_of
 from agentfly.nodes.evaluate import verdict
 from agentfly.nodes.generate import attempt_task
-from agentfly.nodes.recall import Relevance, cases_for, shown_bullets
+from agentfly.nodes.recall import cases_for, shown_to
 from agentfly.nodes.state import Emit, Parts, State
 from agentfly.playbooks.playbook import Playbook
 from agentfly.protocols import PastSuccess, Solved, Trial
-from agentfly.types import Bullet, Usage
+from agentfly.types import Usage
 
 MOST = 64
 """Most past successes that a gate is offered."""
@@ -91,7 +92,7 @@ class Replays:
         The task's own cases are kept out, or it would be right whatever the playbook says.
         """
         trying = self.touched if playbook is self.candidate else frozenset[str]()
-        text, bullets = await shown_to(solved.task.question, playbook, self.parts, trying)
+        text, bullets = await shown_to(solved.task.question, playbook, self.parts, trying=trying)
         state: State = {
             "run_id": solved.run,
             "task": solved.task,
@@ -99,6 +100,7 @@ class Replays:
             "exclude_self": True,
             "bullets": bullets,
             "playbook": text,
+            "checks": checks_of(playbook),
         }
         try:
             state["recalled"] = await cases_for(solved.task.question, state, self.parts)
@@ -129,23 +131,6 @@ class Replays:
             return None
         number = self.parts.record.append_attempt(state["run_id"], attempt, feedback)
         return Trial(attempt=replace(attempt, steps=()), feedback=feedback, id=f"{state['run_id']}/{number}")
-
-
-async def shown_to(
-    question: str, playbook: Playbook, parts: Parts, trying: Collection[str] = ()
-) -> tuple[str, tuple[Bullet, ...]]:
-    """What a generator sees of a playbook, as text and as bullets.
-
-    Args:
-        question: of its task.
-        playbook: any version.
-        parts: what the nodes work with.
-        trying: ids of bullets that must be seen, because they are on trial.
-    """
-    budget, near = parts.settings.playbook.in_prompt, None
-    if playbook.tokens > budget and isinstance(parts.playbook, Relevance):
-        near = await asyncio.to_thread(parts.playbook.relevant, question)
-    return shown_bullets(playbook, budget, near, trying)
 
 
 def ranked(
@@ -183,9 +168,10 @@ def seen(state: State, parts: Parts) -> str:
         (case.id, case.question, case.solution, case.answer, case.reward, case.lesson)
         for case in (recalled.case for recalled in state["recalled"])
     ]
+    checks = [(bullet.id, bullet.text) for bullet in state.get("checks", ())]
     files = [(str(file), *_stamp(file)) for file in state["task"].files]
     limits = settings.limits.model_dump()
-    parted = (state["run_id"], state["task"].question, files, state["playbook"], cases, limits, settings.seed)
+    parted = (state["run_id"], state["task"].question, files, state["playbook"], checks, cases, limits, settings.seed)
     return hashlib.sha256(repr((parts.generator.name, *parted)).encode(errors="surrogatepass")).hexdigest()
 
 

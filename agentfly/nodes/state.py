@@ -13,7 +13,7 @@ from agentfly.playbooks.delta import Delta
 from agentfly.playbooks.history import Committed
 from agentfly.playbooks.playbook import Playbook
 from agentfly.playbooks.rules import Rules
-from agentfly.protocols import Gate, Generator, Model, Solved, Trial
+from agentfly.protocols import Checker, Gate, Generator, Judged, Model, Solved, Trial
 from agentfly.types import Attempt, Bullet, Case, Feedback, Learned, Recalled, Reflection, Task, Usage
 
 Emit = Callable[[Event], None]
@@ -35,11 +35,17 @@ class State(TypedDict, total=False):
     bullets: tuple[Bullet, ...]
     playbook: str
     """The shown bullets as text."""
+    checks: tuple[Bullet, ...]
+    """The checks in force."""
+    left_out: tuple[str, ...]
+    """Ids of bullets that were left out at random."""
     attempt: Attempt
     """The latest attempt, not yet judged."""
     trials: tuple[Trial, ...]
     """Judged attempts. The first is the answer that the user gets; later ones explore, to learn from."""
     reflection: Reflection | None
+    reflections: int
+    """How many there were; see `Settings.rounds`."""
     learned: Learned
     usage: Annotated[Usage, _sum]
     """All model calls of the run; nodes return what they added."""
@@ -92,6 +98,7 @@ class Record(Protocol):
     def solved(self, *, exclude_task: str | None = ..., limit: int = ...) -> Sequence[Solved]: ...
     def attempts(self, run_id: str) -> int: ...
     def append_attempt(self, run_id: str, attempt: Attempt, feedback: Feedback | None = ...) -> int: ...
+    def judged(self, *, limit: int = ...) -> Sequence[Judged]: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,6 +111,7 @@ class Parts:
     generator: Generator
     reflector: Model
     curator: Model
+    checker: Checker
     judge: Callable[[str, Task, Attempt, Path], Awaitable[Feedback | None]]
     """(run id, task, attempt, workspace) -> feedback; None where there is nothing to go by."""
     gate: Callable[[Feedback], Gate]

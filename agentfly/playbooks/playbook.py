@@ -84,6 +84,12 @@ class Playbook:
         return tuple(section.name for section in self._parts.sections if self._parts.sizes[section.number])
 
     @property
+    def checks(self) -> tuple[Bullet, ...]:
+        """The bullets of the kind ``check``, in order; each block is searched once for all versions that share it."""
+        found = (block.memo("checks", _checks) for block in self._parts.blocks)
+        return tuple(chain.from_iterable(found))
+
+    @property
     def sizes(self) -> Mapping[str, int]:
         """Bullets in each section that holds any."""
         return {s.name: self._parts.sizes[s.number] for s in self._parts.sections if self._parts.sizes[s.number]}
@@ -250,6 +256,10 @@ class Playbook:
         sections = [(section.name, section.slug) for section in self._parts.sections]
         placed = [(entry.bullet, entry.order[1]) for entry in walk(self._parts.blocks)]
         return _restore, (sections, placed, self.next_number, self.version)
+
+
+def _checks(entries: tuple[Entry, ...]) -> list[Bullet]:
+    return [entry.bullet for entry in entries if entry.bullet.kind == "check"]
 
 
 def _restore(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from agentfly.protocols.acting import Brief, Generator, Recall, Scorer, recall_nothing
-from agentfly.protocols.checking import CheckFailure, CheckRunner
+from agentfly.protocols.checking import Checked, Checker, CheckFailure, CheckWorker, Examine, Judged, Subject, accept
 from agentfly.protocols.executing import CodeWorker, Execution, Risk, Sandbox, Tool
 from agentfly.protocols.gating import Gate, Outcome, Past, PastSuccess, Replayed, Retry, Solved, Trial, Verdict, no_past
 from agentfly.protocols.models import CallOptions, Embedder, Model
@@ -19,13 +19,17 @@ __all__ = [
     "Brief",
     "CallOptions",
     "CheckFailure",
-    "CheckRunner",
+    "CheckWorker",
+    "Checked",
+    "Checker",
     "CodeWorker",
     "Embedder",
     "Episode",
+    "Examine",
     "Execution",
     "Gate",
     "Generator",
+    "Judged",
     "LearningPolicy",
     "Model",
     "Outcome",
@@ -40,9 +44,11 @@ __all__ = [
     "Scorer",
     "Shown",
     "Solved",
+    "Subject",
     "Tool",
     "Trial",
     "Verdict",
+    "accept",
     "no_past",
     "recall_nothing",
 ]

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, TypeAlias, runtime_checkable
 
+from agentfly.protocols.checking import Examine, accept
 from agentfly.types import Attempt, Bullet, Feedback, Limits, Recalled, Task
 
 Recall: TypeAlias = Callable[[str], Awaitable[Sequence[Recalled]]]
@@ -31,6 +32,10 @@ class Brief:
     """The bullets as text, rendered within the budget."""
     recall: Recall = recall_nothing
     """For strategies that plan: the cases for one subtask."""
+    examine: Examine = accept
+    """The checks in force: an answer is put to them once before it is accepted."""
+    lesson: str = ""
+    """What the reflector made of the last attempt at this very task, where it is tried again."""
     limits: Limits = field(default_factory=Limits)
     temperature: float = 0.0
     seed: int | None = None

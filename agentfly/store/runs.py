@@ -10,9 +10,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from agentfly.errors import InputError
-from agentfly.protocols import Solved
+from agentfly.protocols import Judged, Solved
 from agentfly.records import from_json, to_data
-from agentfly.store import process
+from agentfly.store import outcomes, process
 from agentfly.store.database import Database, Transaction
 from agentfly.store.lookup import find_id
 from agentfly.types import Attempt, Feedback, Learned, RunResult, Step, Task, Usage
@@ -118,35 +118,12 @@ class RunStore:
         return int(self._db.read("SELECT count(*) FROM attempts WHERE run_id = ?", (run_id,))[0][0])
 
     def solved(self, *, exclude_task: str | None = None, limit: int = 1000) -> list[Solved]:
-        """Tasks that were solved and learned from, each by its latest success, newest first.
+        """As `agentfly.store.outcomes.solved`."""
+        return outcomes.solved(self._db, exclude_task=exclude_task, limit=limit)
 
-        A further attempt that a kept change of the playbook mended counts as well: it must not break again. Only what can be tried and judged again: the files are still there, and there is more to judge by
-        than what a person said about one answer. Runs that nothing was learned from, as in an evaluation, are left out:
-        a gate that tried tasks of a test set would learn from it.
-
-        Args:
-            exclude_task: id of a task to leave out.
-            limit: how many successes to look at, the latest ones.
-        """
-        rows = self._db.read(
-            """SELECT r.id, r.task, r.feedback, r.learned, a.number, a.attempt, json_extract(a.feedback, '$.reward') AS reward
-               FROM runs r JOIN attempts a ON a.run_id = r.id
-               WHERE json_extract(a.feedback, '$.reward') >= 0.5 AND r.finished IS NOT NULL AND r.task_id IS NOT ?
-               ORDER BY r.seq DESC, a.number LIMIT ?""",
-            (exclude_task, limit),
-        )
-        found: dict[str, Solved] = {}
-        for row in rows:
-            task, attempt = from_json(Task, row["task"]), json.loads(row["attempt"])
-            if task.id not in found and _learned_from(row) and _can_be_judged(row, task):
-                found[task.id] = Solved(
-                    run=row["id"],
-                    task=task.without_reference(),
-                    reward=row["reward"],
-                    shown=tuple(attempt.get("shown_bullets", ())),
-                    cited=tuple(attempt.get("cited", ())),
-                )
-        return [solved for solved in found.values() if all(file.is_file() for file in solved.task.files)]
+    def judged(self, *, limit: int = 400) -> list[Judged]:
+        """As `agentfly.store.outcomes.judged`."""
+        return outcomes.judged(self._db, limit=limit)
 
     def finish(self, run_id: str, result: RunResult, reason: str = "") -> None:
         """Close a run with its result. The result's attempt becomes number 0 unless that was added before."""
@@ -285,17 +262,6 @@ def _put_attempt(tx: Transaction, run_id: str, number: int, attempt: Attempt, fe
         "INSERT INTO steps (run_id, attempt, idx, step) VALUES (?, ?, ?, ?)",
         [(run_id, number, idx, _json(step)) for idx, step in enumerate(attempt.steps)],
     )
-
-
-def _learned_from(row: sqlite3.Row) -> bool:
-    """Whether a case was kept; of a further attempt also whether the playbook that it tried was."""
-    learned = json.loads(row["learned"] or "{}")
-    return bool(learned.get("cases")) and (row["number"] == 0 or bool(learned.get("accepted")))
-
-
-def _can_be_judged(row: sqlite3.Row, task: Task) -> bool:
-    feedback = json.loads(row["feedback"] or "{}")
-    return task.reference is not None or feedback.get("source") != "human"
 
 
 def _summary_fields(row: sqlite3.Row) -> dict[str, Any]:
