@@ -157,7 +157,7 @@ class Agent:
         _ = self._made.parts  # an unknown model or a missing key is said before anything is recorded
         run_id, hidden = new_run_id(), task.without_reference()
         model = self.model_name
-        self.runs.start(run_id, task, model, self.strategy, self.settings)
+        self.runs.start(run_id, task, model, self.strategy, self.settings, learn=learn is not False)
         yield RunStarted(run_id=run_id, task=hidden, model=model, strategy=self.strategy)
         first: State = {
             "run_id": run_id,

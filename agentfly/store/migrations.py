@@ -196,7 +196,13 @@ _V2: tuple[str, ...] = (
     "ALTER TABLE policy_state ADD COLUMN embedder TEXT NOT NULL DEFAULT ''",
 )
 
-MIGRATIONS: tuple[tuple[str, ...], ...] = (_V1, _V2)
+_V3: tuple[str, ...] = (
+    # Whether the run may be learned from: what an evaluation answered must not become something to learn by.
+    "ALTER TABLE runs ADD COLUMN learn INTEGER NOT NULL DEFAULT 0",
+    "UPDATE runs SET learn = 1 WHERE json_array_length(learned, '$.cases') > 0",
+)
+
+MIGRATIONS: tuple[tuple[str, ...], ...] = (_V1, _V2, _V3)
 """Migration n takes the schema from version n to n + 1."""
 
 SCHEMA_VERSION = len(MIGRATIONS)

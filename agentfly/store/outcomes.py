@@ -28,7 +28,7 @@ def solved(db: Database, *, exclude_task: str | None = None, limit: int = 1000) 
         limit: how many successes to look at, the latest ones.
     """
     rows = db.read(
-        """SELECT r.id, r.task, r.feedback, r.learned, a.number, a.attempt, json_extract(a.feedback, '$.reward') AS reward
+        """SELECT r.id, r.task, r.feedback, r.learn, r.learned, a.number, a.attempt, json_extract(a.feedback, '$.reward') AS reward
            FROM runs r JOIN attempts a ON a.run_id = r.id
            WHERE json_extract(a.feedback, '$.reward') >= 0.5 AND r.finished IS NOT NULL AND r.task_id IS NOT ?
            ORDER BY r.seq DESC, a.number LIMIT ?""",
@@ -61,7 +61,7 @@ def judged(db: Database, *, limit: int = 400) -> list[Judged]:
     rows = db.read(
         """SELECT r.id, r.task, a.number, a.attempt, json_extract(a.feedback, '$.reward') AS reward
            FROM runs r JOIN attempts a ON a.run_id = r.id
-           WHERE a.feedback IS NOT NULL AND json_array_length(r.learned, '$.cases') > 0
+           WHERE a.feedback IS NOT NULL AND r.learn
            ORDER BY r.seq DESC, a.number DESC LIMIT ?""",
         (limit,),
     )
@@ -87,9 +87,9 @@ def _steps(db: Database, run_id: str, number: int) -> tuple[Step, ...]:
 
 
 def _learned_from(row: sqlite3.Row) -> bool:
-    """Whether a case was kept; of a further attempt also whether the playbook that it tried was."""
+    """Whether the run may be learned from; of a further attempt also whether the playbook that it tried was kept."""
     learned = json.loads(row["learned"] or "{}")
-    return bool(learned.get("cases")) and (row["number"] == 0 or bool(learned.get("accepted")))
+    return bool(row["learn"]) and (row["number"] == 0 or bool(learned.get("accepted")))
 
 
 def _can_be_judged(row: sqlite3.Row, task: Task) -> bool:

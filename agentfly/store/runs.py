@@ -76,7 +76,9 @@ class RunStore:
     def __init__(self, db: Database) -> None:
         self._db = db
 
-    def start(self, run_id: str, task: Task, model: str, strategy: str, settings: object) -> None:
+    def start(
+        self, run_id: str, task: Task, model: str, strategy: str, settings: object, *, learn: bool = True
+    ) -> None:
         """Write down that a run begins.
 
         Args:
@@ -85,6 +87,7 @@ class RunStore:
             model: name of the generator's model.
             strategy: name of the generator.
             settings: everything that was set: a mapping or a pydantic model.
+            learn: whether it may be learned from, now or later.
 
         Raises:
             InputError: there is a run of that id.
@@ -94,9 +97,9 @@ class RunStore:
             if tx.read("SELECT 1 FROM runs WHERE id = ?", (run_id,)):
                 raise InputError(f"there is a run {run_id} already")
             tx.execute(
-                """INSERT INTO runs (id, started, status, owner, task_id, question, level, model, strategy, task, settings)
-                   VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
-                (*map(_storable, row), _json(task), _json(settings)),
+                """INSERT INTO runs (id, started, status, owner, task_id, question, level, model, strategy, task, settings, learn)
+                   VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
+                (*map(_storable, row), _json(task), _json(settings), int(learn)),
             )
 
     def add_attempt(self, run_id: str, number: int, attempt: Attempt, feedback: Feedback | None = None) -> None:
@@ -177,7 +180,7 @@ class RunStore:
             tx.execute("UPDATE runs SET reward = ?, feedback = ? WHERE id = ?", (feedback.reward, data, run_id))
             tx.execute("UPDATE attempts SET feedback = ? WHERE run_id = ? AND number = 0", (data, run_id))
             if learned is not None:
-                tx.execute("UPDATE runs SET learned = ? WHERE id = ?", (_json(learned), run_id))
+                tx.execute("UPDATE runs SET learned = ?, learn = 1 WHERE id = ?", (_json(learned), run_id))
 
     def recent(self, limit: int = 20, offset: int = 0) -> list[RunSummary]:
         """The latest runs, newest first."""

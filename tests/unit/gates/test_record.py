@@ -21,13 +21,19 @@ def runs(tmp_path: Path) -> RunStore:
 
 
 def done(
-    runs: RunStore, run: str, task: Task, reward: float = 1.0, learned: Learned = KEPT, source: str = "reference"
+    runs: RunStore,
+    run: str,
+    task: Task,
+    reward: float = 1.0,
+    learned: Learned = KEPT,
+    source: str = "reference",
+    learn: bool = True,
 ) -> None:
     attempt = Attempt(
         task_id=task.id, answer="a", status="answered", shown_bullets=("str-00001",), cited=("str-00001",)
     )
     feedback = Feedback(reward=reward, source=source)  # type: ignore[arg-type]
-    runs.start(run, task, "m", "s", {})
+    runs.start(run, task, "m", "s", {}, learn=learn)
     result = RunResult(
         run_id=run,
         status="answered",
@@ -56,7 +62,7 @@ def test_each_solved_task_stands_once_by_its_latest_success_and_without_its_refe
 
 def test_failures_and_runs_without_learning_are_left_out(runs: RunStore) -> None:
     done(runs, "r1", Task("one", reference="x"), reward=0.0, learned=replace(KEPT, accepted=False))
-    done(runs, "r2", Task("two", reference="x"), learned=Learned())
+    done(runs, "r2", Task("two", reference="x"), learned=Learned(), learn=False)
     done(runs, "r3", Task("three"), source="human")
     runs.start("r4", Task("four", reference="x"), "m", "s", {})
     assert runs.solved() == []
