@@ -29,6 +29,8 @@ def isolated_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
             monkeypatch.delenv(name)
     monkeypatch.setenv("AGENTFLY_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("AGENTFLY_CACHE", str(_MODEL_CACHE))
+    # What is left to chance while learning would be so in tests as well; those that are about it say so.
+    monkeypatch.setenv("AGENTFLY_PLAYBOOK__LEAVE_OUT", "0")
     # A person's Ollama must not be found: this port belongs to no one.
     monkeypatch.setenv("OLLAMA_HOST", "127.0.0.1:9")
 

@@ -28,7 +28,7 @@ async def recall(state: State, parts: Parts, emit: Emit) -> State:
     recalled = await cases_for(state["task"].question, state, parts)
     book = parts.playbook.current()
     text, bullets = await shown_to(state["task"].question, book, parts)
-    left_out = left_out_of((*bullets, *book.checks), state, parts.settings)
+    left_out = left_out_of((*bullets, *book.checks), book.version, state, parts.settings)
     if left_out:
         text, bullets = await shown_to(state["task"].question, book, parts, left_out=left_out)
     emit(CasesRecalled(cases=recalled, bullets=tuple(bullet.id for bullet in bullets)))
@@ -41,16 +41,19 @@ async def recall(state: State, parts: Parts, emit: Emit) -> State:
     }
 
 
-def left_out_of(bullets: Iterable[Bullet], state: State, settings: Settings) -> tuple[str, ...]:
+def left_out_of(bullets: Iterable[Bullet], version: int, state: State, settings: Settings) -> tuple[str, ...]:
     """Of the bullets that a run would use, the ids of those to leave out, so that what they are worth shows.
 
-    Each with the same small probability. Only while learning: evaluation is complete. The run's id is the seed, so that a run that resumes leaves out the same.
+    Each with the same small probability, except what a person wrote or brought along, which no run is the source of. Only
+    while learning: evaluation is complete. A run that resumes leaves out the same, and so does one that is repeated with a
+    seed on the same playbook.
     """
     share = settings.playbook.leave_out
     if not share or not state.get("learn"):
         return ()
-    rng = random.Random(f"{settings.seed or 0} {state['run_id']}")  # noqa: S311  no secret
-    return tuple(bullet.id for bullet in bullets if rng.random() < share)
+    seed = state["run_id"] if settings.seed is None else f"{settings.seed} {version} {state['task'].id}"
+    rng = random.Random(seed)  # noqa: S311  no secret
+    return tuple(bullet.id for bullet in bullets if bullet.runs and rng.random() < share)
 
 
 async def cases_for(text: str, state: State, parts: Parts) -> tuple[Recalled, ...]:

@@ -24,7 +24,7 @@ from agentfly.records import from_json, to_json
 from agentfly.testing import ScriptedModel
 from agentfly.tools.python import PythonSandbox
 from agentfly.tools.toolbox import tool
-from agentfly.types import Attempt, Bullet, Case, Limits, Message, Recalled, Reply, Task, Usage
+from agentfly.types import Attempt, Bullet, Case, Limits, Message, Questioned, Recalled, Reply, Step, Task, Usage
 
 
 @dataclass(frozen=True)
@@ -380,18 +380,22 @@ async def test_recalled_cases_and_playbook_are_shown(strategy: Strategy, workspa
 async def test_checks_ask_for_another_look_once(strategy: Strategy, workspace: Path) -> None:
     seen: list[str] = []
 
-    async def rounded(task: Task, answer: str, steps: Sequence[Any]) -> Sequence[CheckFailure]:
+    async def rounded(answer: str, steps: Sequence[Step]) -> Sequence[CheckFailure]:
         seen.append(answer)
+        assert answer in steps[-1].action
         return [] if len(answer) <= 4 else [CheckFailure(bullet_id="chk-1", message="Round to two decimals.")]
 
     codes = ["final_answer(3.14159)", "final_answer(3.14)"]
-    attempt, model, _ = await act(strategy, codes, brief(workspace), checks=rounded)
+    attempt, model, _ = await act(strategy, codes, brief(workspace, examine=rounded))
     assert (attempt.answer, attempt.status, seen) == ("3.14", "answered", ["3.14159", "3.14"])
     assert "Round to two decimals." in model.calls[1].messages[-1].content
     assert [s.final for s in attempt.steps] == [False, True]
-    stubborn, _, _ = await act(strategy, ["final_answer(3.14159)"] * 2, brief(workspace), checks=rounded)
+    assert attempt.questioned == (Questioned(answer="3.14159", checks=("chk-1",)),)
+    stubborn, _, _ = await act(strategy, ["final_answer(3.14159)"] * 2, brief(workspace, examine=rounded))
     assert (stubborn.answer, stubborn.status) == ("3.14159", "answered")
-    cut, _, _ = await act(strategy, ["final_answer(3.14159)"], brief(workspace, limits=Limits(steps=1)), checks=rounded)
+    cut, _, _ = await act(
+        strategy, ["final_answer(3.14159)"], brief(workspace, limits=Limits(steps=1), examine=rounded)
+    )
     assert (cut.answer, cut.status) == ("3.14159", "limit")
 
 
