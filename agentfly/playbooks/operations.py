@@ -12,7 +12,7 @@ from agentfly.playbooks.playbook import Playbook
 from agentfly.playbooks.refine import Neighbours
 from agentfly.playbooks.rules import Refused, Rules
 from agentfly.playbooks.sequence import Entry
-from agentfly.playbooks.text import clean_text
+from agentfly.playbooks.text import bullet_text
 from agentfly.types import Bullet, BulletKind
 
 _RULES = Rules()
@@ -132,8 +132,8 @@ class _Work:
         """The bullet that says nearly the same already and still does after the operations before this one."""
         if self._neighbours is None:
             return None
-        text = clean_text(operation.text, self._rules.chars, lines=operation.kind != "strategy")
-        names = (self.draft.same_text(text), *self._neighbours.get(index, ()))
+        text = bullet_text(operation.text, operation.kind, self._rules)
+        names = (self._same(text, operation.kind), *self._neighbours.get(index, ()))
         for bullet_id in (self._made.get(name) if isinstance(name, int) else name for name in names):
             entry = self.draft.find(bullet_id) if bullet_id else None
             if entry is None or entry.bullet.kind != operation.kind:
@@ -202,11 +202,17 @@ class _Work:
         return entry
 
     def _text(self, raw: str, kind: BulletKind, but: Iterable[str] = ()) -> str:
-        text = clean_text(raw, self._rules.chars, lines=kind != "strategy")
-        same = self.draft.same_text(text)
+        text = bullet_text(raw, kind, self._rules)
+        same = self._same(text, kind)
         if same is not None and same not in but:
             raise Refused(f"{same} says the same already")
         return text
+
+    def _same(self, text: str, kind: BulletKind) -> str | None:
+        """The bullet that says the same word for word; of code also letter for letter, where case makes a difference."""
+        same = self.draft.same_text(text)
+        entry = self.draft.find(same) if same is not None else None
+        return None if kind == "check" and entry is not None and entry.bullet.text != text else same
 
     def _joined(self, *sources: tuple[str, ...]) -> tuple[str, ...]:
         """Names in order, each once; where they are too many, the newest."""

@@ -18,6 +18,8 @@ class Rules:
 
     chars: int = 500
     """Longest text of a bullet, counted after cleaning."""
+    check_chars: int = 1200
+    """Longest text of a check, which is code and costs nothing in a prompt."""
     operations: int = 20_000
     """Most operations of one delta. Room for an import; deltas that a model wrote deserve `MODEL_RULES`."""
     sections: int = 200

@@ -9,14 +9,18 @@ Decisions, in this order:
 - White space of every kind, line ends included, becomes one space. Examples and checks keep their lines.
 - A label that the model copied (``- [str-00001] helpful=2 harmful=0 :: ``) is cut off the beginning, once.
 - Refused: a line that opens with a heading (``## SECTION``) or with the label of a bullet, as an injection would.
+
+Checks are code: lines keep their indentation, comments are no headings, a fence around the whole is cut off.
 """
 
 from __future__ import annotations
 
 import re
+import textwrap
 import unicodedata
 
-from agentfly.playbooks.rules import Refused
+from agentfly.playbooks.rules import Refused, Rules
+from agentfly.types import BulletKind
 
 _BIDI = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 _JOINERS = frozenset("\u200c\u200d\ufe0e\ufe0f")
@@ -28,6 +32,55 @@ _LABEL = re.compile(r"(?:[-*•]\s*)?\[[A-Za-z]{2,32}-\d{3,12}\]\s*(?:helpful=\d
 _MARKER = re.compile(r"[-*•]\s+(?=\S)")
 _HEADING = re.compile(r"\s*#{2,6}(?:\s|$)|\s*#{2,6}\w")
 _TITLE = re.compile(r"\s*#\s")
+_FENCE = re.compile(r"\s*(?:```|~~~)")
+_COMMENT = re.compile(r"^( *)#{2,}[ #]*", re.MULTILINE)
+
+
+def bullet_text(raw: str, kind: BulletKind, rules: Rules) -> str:
+    """The text as a bullet of this kind stores it.
+
+    Args:
+        raw: the text as a model or a person wrote it.
+        kind: what kind of bullet it is for.
+        rules: limits on it.
+
+    Raises:
+        Refused: the text is empty, too long, holds what must not be stored, or is a check that is none.
+    """
+    if kind != "check":
+        return clean_text(raw, rules.chars, lines=kind == "example")
+    from agentfly.playbooks.checks.validate import problem  # brings the library with it, whose patterns take 15 ms
+
+    text = clean_code(raw, rules.check_chars)
+    reason = problem(text, rules.check_chars)
+    if reason:
+        raise Refused(reason)
+    return text
+
+
+def clean_code(raw: str, limit: int) -> str:
+    """The source of a check in its stored form: without fences and labels around it; lines keep their indentation.
+
+    Args, raises: as `clean_text`.
+    """
+    if len(raw) > 4 * limit:  # room for fences and white space
+        raise Refused(f"the check has {len(raw)} characters; {limit} are allowed")
+    lines = _split(_without_invisible(raw))
+    before = None
+    while lines and lines != before:
+        before = list(lines)
+        lines[0] = _without_label(lines[0]) if _LABEL.match(lines[0].lstrip()) or _MARKER.match(lines[0]) else lines[0]
+        ends = (0, len(lines) - 1)
+        lines = [line for n, line in enumerate(lines) if n not in ends or not (_FENCE.match(line) or not line.strip())]
+    for line in lines:
+        if _LABEL.match(line.lstrip()):
+            raise Refused("the text holds the label of a bullet")
+    text = _COMMENT.sub(r"\1# ", textwrap.dedent("\n".join(lines))).strip()
+    if not any(character.isalnum() for character in text):
+        raise Refused("the text is empty")
+    if len(text) > limit:
+        raise Refused(f"the check has {len(text)} characters; {limit} are allowed")
+    return text
 
 
 def clean_text(raw: str, limit: int, *, lines: bool = False) -> str:
@@ -36,7 +89,7 @@ def clean_text(raw: str, limit: int, *, lines: bool = False) -> str:
     Args:
         raw: the text as a model or a person wrote it.
         limit: most characters after cleaning.
-        lines: whether line ends are kept (examples and checks) or become spaces.
+        lines: whether line ends are kept, as in examples, or become spaces.
 
     Raises:
         Refused: the text is empty, too long, or holds what must not be stored.

@@ -253,7 +253,7 @@ def test_budget_retires_the_least_useful_first_then_the_oldest(playbook):
 
 
 def test_budget_spares_checks_which_cost_no_tokens(playbook):
-    mixed = playbook.apply(delta(add("answer is a number", kind="check")))
+    mixed = playbook.apply(delta(add("is_number(question, answer)", kind="check")))
     rest, _ = mixed.enforce_budget(0)
     assert [bullet.kind for bullet in rest] == ["check"]
 

@@ -150,9 +150,9 @@ def test_a_budget_too_small_for_anything(playbook):
 
 
 def test_checks_are_not_rendered_for_models_but_for_people(playbook):
-    book = grow(playbook, add("Answer is rounded as asked.", "checks", kind="check"))
+    book = grow(playbook, add("rounded_as_asked(question, answer)", "checks", kind="check"))
     assert book.render() == playbook.render()
-    assert "check: Answer is rounded as asked." in to_markdown(book)
+    assert "check: rounded_as_asked(question, answer)" in to_markdown(book)
 
 
 def test_lines_of_examples_are_indented(playbook):
