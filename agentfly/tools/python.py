@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
-import os
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -17,7 +16,7 @@ from agentfly.errors import SandboxError, ToolError
 from agentfly.protocols import Execution, Tool
 from agentfly.tools.sandbox.bubblewrap import packages
 from agentfly.tools.sandbox.child import Broken, Child
-from agentfly.tools.sandbox.launch import launch
+from agentfly.tools.sandbox.launch import launch, next_user
 from agentfly.tools.toolbox import call_positionally, identifier
 
 START_SECONDS = 30.0
@@ -26,7 +25,6 @@ GRACE_SECONDS = 0.5
 CALLS_PER_BLOCK = 200
 _TABLES = frozenset({".csv", ".tsv", ".xlsx", ".xls", ".parquet", ".json", ".jsonl", ".ods"})
 _LOST = "All variables are lost: the next block starts afresh."
-_users = itertools.count()
 
 
 class PythonWorker:
@@ -40,7 +38,7 @@ class PythonWorker:
         self._memory_mb = memory_mb
         self._tools = {identifier(tool.name): tool for tool in tools}
         self._tool_seconds = tool_seconds
-        self._user = _next_user()
+        self._user = next_user()
         self._lock = asyncio.Lock()
         self._blocks = itertools.count(1)
         self._called: dict[str, Tool] = {}
@@ -244,9 +242,3 @@ def _execution(frame: dict[str, Any], output: str, seconds: float) -> Execution:
         seconds=seconds,
         timed_out=frame.get("timed_out") is True,
     )
-
-
-def _next_user() -> int:
-    """A uid for one worker, out of the range that systemd keeps for services without an account."""
-    first, last = 61184, 65519
-    return first + (os.getpid() * 31 + next(_users)) % (last - first + 1)

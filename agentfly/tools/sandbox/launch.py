@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import os
 from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
@@ -23,6 +25,13 @@ class Tier(Protocol):
 
 TIERS: dict[str, Tier] = {"bubblewrap": bubblewrap, "process": process}
 """Strictest first."""
+_users = itertools.count()
+
+
+def next_user() -> int:
+    """A uid for one worker, out of the range that systemd keeps for services without an account."""
+    first, last = 61184, 65519
+    return first + (os.getpid() * 31 + next(_users)) % (last - first + 1)
 
 
 def launch(tier: str, workspace: Path, **settings: Any) -> Child:

@@ -45,6 +45,10 @@ class Channel:
         message = json.loads(self._exactly(length))
         return message if isinstance(message, dict) else {}
 
+    def fileno(self) -> int:
+        """The file descriptor, for who must close it."""
+        return self._connection.fileno()
+
     def waiting(self, seconds: float) -> bool:
         """Whether something arrives within `seconds`."""
         return bool(select.select([self._connection], [], [], seconds)[0])

@@ -10,12 +10,13 @@ import socket
 import sys
 import types
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from . import limits
-from .brokered import Broker, ToolError
 from .channel import Channel
-from .execute import Block, Clock
+
+if TYPE_CHECKING:
+    from .execute import Block
 
 
 def main(fd: int, text: str) -> None:
@@ -24,7 +25,8 @@ def main(fd: int, text: str) -> None:
     Args:
         fd: the worker's end of the channel.
         text: options as JSON: those of `limits.apply`, ``tools`` (name, description), ``preimport`` (module names),
-            ``packages`` (further import folders), ``keeper`` (whether to leave a keeper behind).
+            ``packages`` (further import folders), ``keeper`` (whether to leave a keeper behind). With ``checks`` it becomes
+            a worker for checks, and there are none of the other three.
     """
     options = json.loads(text)
     if options["keeper"]:
@@ -32,13 +34,21 @@ def main(fd: int, text: str) -> None:
 
         keep()
     limits.apply(options)
-    sys.path += [p for p in (*options["packages"], str(Path.cwd())) if p not in sys.path]
-    for stream in (sys.stdout, sys.stderr):
-        stream.reconfigure(line_buffering=True, errors="backslashreplace")  # type: ignore[union-attr]
     connection = socket.socket(fileno=fd)
     connection.set_inheritable(False)
     channel = Channel(connection)
+    if options.get("checks"):
+        from .checks import serve
+
+        serve(channel)
+    from .brokered import Broker, ToolError  # here, for a worker for checks starts sooner without them
+    from .execute import Block, Clock
+
+    sys.path += [p for p in (*options["packages"], str(Path.cwd())) if p not in sys.path]
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(line_buffering=True, errors="backslashreplace")  # type: ignore[union-attr]
     block = Block(_namespace(), Clock())
+    block.namespace["ToolError"] = ToolError
     broker = Broker(channel, block.clock)
     for tool in options["tools"]:
         block.namespace[tool["name"]] = broker.function(tool["name"], tool["description"])
@@ -55,7 +65,6 @@ def _namespace() -> dict[str, Any]:
     """The module that blocks run in: pickling, dataclasses and type hints look names up in `__main__`."""
     module = types.ModuleType("__main__")
     sys.modules["__main__"] = module
-    module.__dict__["ToolError"] = ToolError
     return module.__dict__
 
 
