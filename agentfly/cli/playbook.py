@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from agentfly.cli import options, playbook_edit, playbook_files
+from agentfly.cli import options, playbook_edit, playbook_files, playbook_refine
 from agentfly.cli.playbook_home import ledger_of
 from agentfly.errors import InputError
 
@@ -40,18 +41,29 @@ def show(
     kind: Annotated[
         str | None, typer.Option("--kind", metavar="K", help=f"Only bullets of one kind: {', '.join(KINDS)}.")
     ] = None,
+    evidence: Annotated[
+        bool, typer.Option("--evidence", help="With what the record of runs says that each is worth.")
+    ] = False,
     home: options.Home = None,
     as_json: options.AsJson = False,
     debug: options.Debug = False,
 ) -> None:
     """Show the bullets with their ids and how often each helped or harmed.
 
+    With --evidence also what each is worth: runs with it and runs that left it out by chance, the lift between the two,
+    and how often the answers that a check asked another look at were wrong.
+
     \b
     Example:
-      agentfly playbook show --kind example
+      agentfly playbook show --kind check --evidence
     """
     if kind not in (None, *KINDS):
         raise InputError(f"--kind {kind}: there is {', '.join(KINDS)}")
+    if evidence:
+        if version is not None:
+            raise InputError("--evidence speaks of the playbook as it is now: leave --version out")
+        _show_evidence(home, kind, as_json)
+        return
     with ledger_of(home) as ledger:
         book = ledger.current() if version is None else ledger.at(version)
     if as_json:
@@ -68,6 +80,23 @@ def show(
         screen.print(part)
 
 
+def _show_evidence(home: Path | None, kind: str | None, as_json: bool) -> None:
+    from agentfly.cli import playbook_evidence
+
+    book, known = playbook_evidence.gather(home)
+    bullets = [bullet for bullet in book.bullets if kind in (None, bullet.kind)]
+    if as_json:
+        from agentfly.cli.streams import print_json
+
+        listed = [playbook_evidence.as_data(bullet, known) for bullet in bullets]
+        print_json({"version": book.version, "tokens": book.tokens, "bullets": listed})
+        return
+    from agentfly.cli.views import console
+    from agentfly.cli.views import playbook as view
+
+    view.evidence(console.out(), book, kind, known)
+
+
 @app.command("history")
 def history(
     limit: Annotated[int, typer.Option("--limit", "-n", metavar="N", min=1, help="How many, newest first.")] = 20,
@@ -76,7 +105,7 @@ def history(
     as_json: options.AsJson = False,
     debug: options.Debug = False,
 ) -> None:
-    """List the changes, newest first: kept ones with their version, dropped ones with the reason.
+    """List the changes, newest first: kept ones with their version, dropped ones with the reason; and what each rests on.
 
     \b
     Example:
@@ -160,6 +189,7 @@ def _draw(changes: Iterable[Change]) -> None:
     view.changes(console.out(), changes)
 
 
+app.command("refine")(playbook_refine.refine)
 app.command("apply")(playbook_files.apply)
 app.command("export")(playbook_files.export)
 app.command("import")(playbook_files.import_)

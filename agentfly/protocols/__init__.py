@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from agentfly.protocols.acting import Brief, Generator, Recall, Scorer, recall_nothing
 from agentfly.protocols.checking import Checked, Checker, CheckFailure, CheckWorker, Examine, Judged, Subject, accept
+from agentfly.protocols.crediting import Exposure
 from agentfly.protocols.executing import CodeWorker, Execution, Risk, Sandbox, Tool
 from agentfly.protocols.gating import Gate, Outcome, Past, PastSuccess, Replayed, Retry, Solved, Trial, Verdict, no_past
 from agentfly.protocols.models import CallOptions, Embedder, Model
@@ -27,6 +28,7 @@ __all__ = [
     "Episode",
     "Examine",
     "Execution",
+    "Exposure",
     "Gate",
     "Generator",
     "Judged",

@@ -1,4 +1,5 @@
-"""What the record of runs says about how attempts ended: past successes to try again, answers to measure checks on.
+"""What the record of runs says about how attempts ended: past successes to try again, answers to measure checks on, what
+each run's bullets came with.
 
 Runs that nothing was learned from, as in an evaluation, are left out of all of it: whoever learned from the tasks of a test
 set would have nothing to measure with.
@@ -9,10 +10,13 @@ from __future__ import annotations
 import json
 import sqlite3
 
-from agentfly.protocols import Judged, Solved, Subject
+from agentfly.protocols import Exposure, Judged, Solved, Subject
 from agentfly.records import from_json
 from agentfly.store.database import Database
-from agentfly.types import Attempt, Step, Task
+from agentfly.types import Attempt, Questioned, Step, Task
+
+_EXPOSED = ("shown_bullets", "checks", "cited", "left_out", "questioned", "leave_out")
+"""What is read of an attempt: there are thousands of them, and the rest is long."""
 
 
 def solved(db: Database, *, exclude_task: str | None = None, limit: int = 1000) -> list[Solved]:
@@ -62,6 +66,7 @@ def judged(db: Database, *, limit: int = 400) -> list[Judged]:
         """SELECT r.id, r.task, a.number, a.attempt, json_extract(a.feedback, '$.reward') AS reward
            FROM runs r JOIN attempts a ON a.run_id = r.id
            WHERE a.feedback IS NOT NULL AND r.learn
+             AND NOT (a.feedback ->> 'source' = 'environment' AND a.feedback ->> 'reward' = 0.5)  -- nobody checked it
            ORDER BY r.seq DESC, a.number DESC LIMIT ?""",
         (limit,),
     )
@@ -79,6 +84,43 @@ def judged(db: Database, *, limit: int = 400) -> list[Judged]:
             subject = Subject(question=task.question, answer=answer, steps=steps, files=files)
             found[task.id, answer] = Judged(id=f"{row['id']}/{row['number']}", subject=subject, reward=reward)
     return list(found.values())
+
+
+def exposures(db: Database, *, since: float = 0.0) -> list[Exposure]:
+    """The bullets of each run that was learned from, oldest first, with the feedback that it learned from.
+
+    Only the answer that the user got counts: further attempts are made because the first one failed.
+
+    Args:
+        db: the home's database.
+        since: seconds since the epoch; runs that were started before are left out.
+    """
+    wanted = ", ".join(f"'$.{name}'" for name in _EXPOSED)
+    rows = db.read(
+        f"""SELECT r.id, r.started, json_extract(a.feedback, '$.reward') AS reward, json_extract(a.attempt, {wanted}) AS had
+            FROM runs r JOIN attempts a ON a.run_id = r.id AND a.number = 0
+            WHERE a.feedback IS NOT NULL AND r.learn AND r.started >= ? ORDER BY r.seq""",
+        (since,),
+    )
+    return [_exposure(row) for row in rows]
+
+
+def _exposure(row: sqlite3.Row) -> Exposure:
+    shown, checks, cited, left_out, questioned, leave_out = json.loads(row["had"])
+    return Exposure(
+        run=row["id"],
+        started=row["started"],
+        reward=row["reward"],
+        shown=tuple(shown or ()),
+        checks=tuple(checks or ()),  # attempts of an older version have none
+        cited=tuple(cited or ()),
+        left_out=tuple(left_out or ()),
+        leave_out=leave_out or 0.0,
+        questioned=tuple(
+            Questioned(answer=said["answer"], checks=tuple(said["checks"]), reward=said["reward"])
+            for said in questioned or ()
+        ),
+    )
 
 
 def _steps(db: Database, run_id: str, number: int) -> tuple[Step, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -18,6 +18,7 @@ from agentfly.cli.views.console import ROW_WIDTH, given_width, text
 
 if TYPE_CHECKING:
     from agentfly.playbooks.playbook import Playbook
+    from agentfly.types import Bullet
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +92,16 @@ def short(value: str | None, width: int) -> str:
     return shorten(value, width) if value else "-"
 
 
-def playbook(book: Playbook, kind: str | None = None) -> Iterator[RenderableType]:
-    """The bullets, section by section; all, or those of one kind."""
+def playbook(
+    book: Playbook, kind: str | None = None, each: Callable[[Bullet], RenderableType] | None = None
+) -> Iterator[RenderableType]:
+    """The bullets, section by section; all, or those of one kind.
+
+    Args:
+        book: the playbook.
+        kind: of the bullets to draw; None for all.
+        each: draws one bullet; by default they are lines of one table.
+    """
     shown = [bullet for bullet in book.bullets if kind in (None, bullet.kind)]
     of_kind = f" of kind {kind}" if kind else ""
     head = f"playbook version {book.version} · {count(len(shown), 'bullet')}{of_kind} · {book.tokens:,} tokens"
@@ -103,4 +112,4 @@ def playbook(book: Playbook, kind: str | None = None) -> Iterator[RenderableType
         members = [bullet for bullet in shown if bullet.section == section]
         if members:
             yield Text(plain(section), style="bold cyan")
-            yield blocks.bullets(members)
+            yield from map(each, members) if each else [blocks.bullets(members)]
