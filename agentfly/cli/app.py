@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from agentfly.cli import chat, config, doctor, memory, playbook, run, runs
+from agentfly.cli import chat, config, doctor, learn, memory, playbook, run, runs
 from agentfly.cli.options import Debug
 
 app = typer.Typer(
@@ -43,6 +43,7 @@ def root(
 
 app.command("run")(run.run)
 app.command("chat")(chat.chat)
+app.command("learn")(learn.learn)
 app.add_typer(memory.app, name="memory")
 app.add_typer(playbook.app, name="playbook")
 app.add_typer(runs.app, name="runs")

@@ -13,6 +13,8 @@ from typing import Any
 
 from agentfly.errors import SandboxError
 from agentfly.events import Curated, Notice
+from agentfly.nodes.committing import commit
+from agentfly.nodes.curating import rules_of
 from agentfly.nodes.state import Emit, Parts, State
 from agentfly.playbooks.checks.catalogue import READY
 from agentfly.playbooks.checks.standing import Standing, admission, measure, retirement
@@ -45,7 +47,7 @@ class _Measured:
     """Places in the record of the wrong answers that it flags."""
 
 
-async def admit(proposed: Delta, state: State, parts: Parts, emit: Emit, rules: Rules) -> Learned | None:
+async def admit(proposed: Delta, state: State, parts: Parts, emit: Emit) -> Learned | None:
     """Admit and retire checks after a judged run.
 
     Args:
@@ -53,19 +55,18 @@ async def admit(proposed: Delta, state: State, parts: Parts, emit: Emit, rules: 
         state: of the run; its trials are judged.
         parts: what the nodes work with.
         emit: takes events.
-        rules: what a model may write into a playbook.
 
     Returns:
         What changed in the playbook; None where nothing did.
     """
     if not parts.settings.learning.checks:
         return None
-    current = parts.playbook.current()
+    current, rules = parts.playbook.current(), rules_of(parts)
     failed = not any(trial.feedback.success for trial in state["trials"][:1])
     candidates = [*_proposed(proposed, current, rules), *(_from_library(current, parts, rules) if failed else ())]
     if not candidates and not current.checks:
         return None
-    record = [*_own(state), *parts.record.judged(limit=parts.settings.checks.record)]
+    record = _known(state, parts)
     bullets = (*current.checks, *(candidate.bullet for candidate in candidates))
     try:
         measured = await _measure(bullets, record, parts)
@@ -74,7 +75,7 @@ async def admit(proposed: Delta, state: State, parts: Parts, emit: Emit, rules: 
         return None
     learned = _retire(current.checks, measured, state, parts, emit)
     in_force = [measured[bullet.id] for bullet in current.checks]
-    return _admit(candidates, measured, in_force, state, parts, emit, rules) or learned
+    return _admit(candidates, measured, in_force, state, parts, emit) or learned
 
 
 def _proposed(proposed: Delta, current: Playbook, rules: Rules) -> list[_Candidate]:
@@ -102,6 +103,14 @@ def _written(operation: Operation, current: Playbook, rules: Rules, name: str) -
     before = {bullet.id: bullet.text for bullet in current.checks}
     fresh = [bullet for bullet in after.checks if before.get(bullet.id) != bullet.text]
     return tuple(Bullet(id=name, section=SECTION, text=bullet.text, kind="check") for bullet in fresh[:1])
+
+
+def _known(state: State, parts: Parts) -> list[Judged]:
+    """The answers whose worth is known, this run's among them; each answer to a task once."""
+    own = _own(state)
+    said = {(judged.subject.question, judged.subject.answer) for judged in own}
+    others = parts.record.judged(limit=parts.settings.checks.record)
+    return [*own, *(judged for judged in others if (judged.subject.question, judged.subject.answer) not in said)]
 
 
 def _own(state: State) -> list[Judged]:
@@ -142,7 +151,7 @@ def _retire(
         reason = retirement(standing, parts.settings.checks.tolerance)
         if reason:
             delta = Delta(reason=reason, operations=(Remove(id=bullet.id),))
-            learned = _commit(delta, reason, standing, state, parts, emit) or learned
+            learned = commit(state, parts, emit, delta, reason, _evidence(standing, state)) or learned
     return learned
 
 
@@ -153,7 +162,6 @@ def _admit(
     state: State,
     parts: Parts,
     emit: Emit,
-    rules: Rules,
 ) -> Learned | None:
     """Take in what the record speaks for, the most telling first; what catches nothing that the others miss stays out."""
     covered = frozenset[int]().union(*(one.caught for one in in_force))
@@ -164,25 +172,14 @@ def _admit(
         if admitted and found.caught <= covered:
             admitted, reason = False, f"{reason}, all of which are flagged by checks in force"
         delta = Delta(reason=reason, operations=(candidate.operation,))
+        evidence = _evidence(found.standing, state)
         if admitted:
             covered |= found.caught
-            learned = _commit(delta, reason, found.standing, state, parts, emit, rules) or learned
+            learned = commit(state, parts, emit, delta, reason, evidence) or learned
         elif candidate.proposed:  # the library offers itself after each failure: no news
-            parts.playbook.drop(delta, reason, _evidence(found.standing, state), state["run_id"])
+            parts.playbook.drop(delta, reason, evidence, state["run_id"])
             emit(Curated(accepted=False, reason=reason, changes=(candidate.bullet.text,)))
     return learned
-
-
-def _commit(
-    delta: Delta, reason: str, standing: Standing, state: State, parts: Parts, emit: Emit, rules: Rules = Rules()
-) -> Learned | None:
-    done = parts.playbook.commit(
-        delta, author="run", run=state["run_id"], reason=reason, evidence=_evidence(standing, state), rules=rules
-    )
-    if not done.accepted:  # meanwhile another process did the same
-        return None
-    emit(Curated(accepted=True, reason=reason, changes=tuple(map(str, done.changes)), version=done.version))
-    return Learned(delta=done.version, accepted=True, reason=reason)
 
 
 def _evidence(standing: Standing, state: State) -> dict[str, Any]:

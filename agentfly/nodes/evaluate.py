@@ -1,4 +1,4 @@
-"""Evaluate: execution feedback on the latest attempt.
+"""Evaluate: execution feedback on the latest attempt, of the kind that `Settings.feedback` lets a run learn from.
 
 A judge that fails says nothing about the attempt. Then there is no feedback: no failure is remembered, and no credit
 moves.
@@ -7,6 +7,7 @@ moves.
 from __future__ import annotations
 
 import logging
+from collections.abc import Awaitable
 from dataclasses import replace
 
 from agentfly.errors import UserError
@@ -18,15 +19,20 @@ from agentfly.types import Attempt, Feedback
 
 _log = logging.getLogger("agentfly.nodes")
 
+UNKNOWN = Feedback(reward=0.5, source="environment")
+"""Says nothing: what an attempt is learned from by its trace alone."""
+
 
 async def evaluate(state: State, parts: Parts, emit: Emit) -> State:
     attempt = state["attempt"]
     trials = state.get("trials", ())
     feedback = await verdict(state, parts, attempt, number=len(trials))
     emit(Evaluated(feedback=feedback))
-    if feedback and feedback.source == "reference" and state.get("learn"):
+    if feedback is None:
+        return {"judged": False}
+    if feedback.source == "reference" and state.get("learn"):
         attempt = await reconsidered(state, parts, attempt, number=len(trials))
-    return {"trials": (*trials, Trial(attempt=attempt, feedback=feedback))} if feedback else {}
+    return {"judged": True, "trials": (*trials, Trial(attempt=attempt, feedback=feedback))}
 
 
 async def reconsidered(state: State, parts: Parts, attempt: Attempt, *, number: int) -> Attempt:
@@ -42,25 +48,57 @@ async def reconsidered(state: State, parts: Parts, attempt: Attempt, *, number: 
 
 
 async def verdict(state: State, parts: Parts, attempt: Attempt, *, number: int) -> Feedback | None:
-    """The feedback on attempt `number` of a run; None where nobody could judge it.
+    """The feedback on attempt `number` of a run that may be learned from; None where nobody could judge it.
 
-    Nothing is asked about an attempt that a failing provider cut short. A judge that raises, does not answer in time, or
-    whose reply cannot be read, gave no feedback; the reason goes to the log.
+    Nothing is asked about an attempt that a failing provider cut short, nor of anybody under ``feedback: none``. Under
+    ``environment`` the execution speaks where the judge says nothing.
 
     Raises:
         UserError: the person must mend something, such as a reference that cannot be compared.
     """
     if attempt.status == "error":
         return None
+    mode = parts.settings.feedback
+    if mode == "none":
+        return UNKNOWN
     workspace = location(parts.workspaces, state["run_id"], number)
+    feedback = await heard(parts.judge(state["run_id"], state["task"], attempt, workspace), state["run_id"])
+    if mode != "environment":
+        return feedback
+    if feedback is None:
+        return of_execution(attempt)
+    # A scorer that compares says so even where it had nothing to compare with: an attempt without an answer.
+    return replace(feedback, source="environment") if feedback.source == "reference" else feedback
+
+
+async def heard(judging: Awaitable[Feedback | None], run_id: str) -> Feedback | None:
+    """What a judge says; None where it has nothing to go by, raised, or returned something else. The log says which.
+
+    Raises:
+        UserError: the person must mend something.
+    """
     try:
-        feedback = await parts.judge(state["run_id"], state["task"], attempt, workspace)
+        feedback = await judging
     except UserError:
         raise
     except Exception:  # noqa: BLE001  whatever a scorer raises; reported with its traceback
-        _log.exception("the judge of run %s failed; the attempt has no feedback", state["run_id"])
+        _log.exception("the judge of run %s failed; the attempt has no feedback", run_id)
         return None
     if feedback is not None and not isinstance(feedback, Feedback):
-        _log.error("the judge of run %s returned %r instead of a Feedback; it is not used", state["run_id"], feedback)
+        _log.error("the judge of run %s returned %r instead of a Feedback; it is not used", run_id, feedback)
         return None
     return feedback
+
+
+def of_execution(attempt: Attempt) -> Feedback:
+    """What the execution itself says of an attempt: whether it came to an answer without stumbling at the end."""
+    problem = ""
+    if attempt.status == "limit":
+        problem = f"It hit the limit of {attempt.reason}."
+    elif attempt.answer is None:
+        problem = "No answer was given."
+    elif attempt.steps and attempt.steps[-1].error:
+        problem = "The last step failed."
+    if problem:
+        return Feedback(reward=0.0, text=problem, source="environment")
+    return Feedback(reward=0.5, text="There is an answer; nobody checked it.", source="environment")

@@ -1,92 +1,59 @@
-"""Reflect: why the attempt went as it did (ACE's reflector).
+"""Reflect: why an attempt went as it did (ACE's reflector).
 
-A failure costs one model call. A success costs none: what was shown and cited is credited, and the working solution
-is the lesson.
+A failure costs one model call, and one more where the reply has to be mended. A success that is explained by what was shown
+costs none: what was cited is credited, and the working solution is the lesson. One that took steps that failed, and that
+nothing shown explains, costs one. Where nobody says how an attempt went (``feedback: none``), each costs one.
 """
 
 from __future__ import annotations
 
-from typing import Annotated
+from dataclasses import replace
 
-from pydantic import BaseModel, ConfigDict, Field
-
+from agentfly.config import Settings
 from agentfly.errors import AgentflyError, ProviderError, ReplyError
 from agentfly.events import Reflected
+from agentfly.nodes.diagnosis import Outcome, diagnose, outcome_of
 from agentfly.nodes.state import Emit, Parts, State
-from agentfly.prompts import render
-from agentfly.protocols import CallOptions, Trial
-from agentfly.structured import ask
-from agentfly.types import Attempt, Message, Reflection, Tag, Usage
-
-TRACE_CHARS = 3000
-
-
-class Diagnosis(BaseModel):
-    """What the reflector is asked for."""
-
-    model_config = ConfigDict(extra="ignore")
-
-    diagnosis: Annotated[str, Field(max_length=600, description="what made the answer wrong")]
-    insight: Annotated[str, Field(max_length=300, description="one rule for similar tasks, without this task's values")]
-    helpful: Annotated[list[str], Field(default_factory=list, max_length=8, description="ids that helped")]
-    harmful: Annotated[list[str], Field(default_factory=list, max_length=8, description="ids that misled")]
+from agentfly.types import Attempt, Reflection, Usage
 
 
 async def reflect(state: State, parts: Parts, emit: Emit) -> State:
-    first, *others = state["trials"]
-    if first.feedback.success:
-        reflection = Reflection(diagnosis="", insight="", tags=dict.fromkeys(first.attempt.cited, "helpful"))
-        emit(Reflected(reflection=reflection))
-        return {"reflection": reflection}
-    solved = next((trial for trial in others if trial.feedback.success), None)
+    first = state["trials"][0]
+    outcome = outcome_of(first)
+    if not worth_a_call(first.attempt, outcome, parts.settings):
+        return _credit(first.attempt, outcome, emit)
+    count, before = state.get("reflections", 0), state.get("reflection")
+    spent = before.usage if before else Usage()
+    repairs = int(outcome == "failed" and spent.calls <= count)  # one in all, see `Reflection.usage` in the state
     try:
-        reflection = await diagnose(state, parts, first, solved)
+        reflection = await diagnose(state, parts, outcome, repairs=repairs)
     except AgentflyError as error:  # learning must never cost the user the answer
         emit(Reflected(reflection=None, problem=str(error)))
-        spent = error.usage if isinstance(error, ProviderError | ReplyError) else Usage()
-        return {"reflection": None, "usage": spent}
+        cost = error.usage if isinstance(error, ProviderError | ReplyError) else Usage()
+        kept = replace(before, usage=spent + cost) if before else None
+        return {"reflection": kept, "reflections": count + 1, "silent": True, "usage": cost}
     emit(Reflected(reflection=reflection))
-    return {"reflection": reflection, "usage": reflection.usage}
+    whole = replace(reflection, usage=spent + reflection.usage)
+    return {"reflection": whole, "reflections": count + 1, "usage": reflection.usage}
 
 
-async def diagnose(state: State, parts: Parts, failed: Trial, solved: Trial | None) -> Reflection:
-    """Ask the reflector about a failed attempt, in contrast to one that worked where exploration found it."""
-    prompt = render(
-        "reflect_task",
-        question=state["task"].question,
-        trace=trace(failed.attempt, TRACE_CHARS),
-        answer=failed.attempt.answer,
-        feedback=failed.feedback.text,
-        reference=parts.reference(state["run_id"]),
-        solution=solved.attempt.solution if solved else "",
-        shown=[f"[{bullet.id}] {bullet.text}" for bullet in state.get("bullets", ())],
-    )
-    messages = (Message("system", render("reflect")), Message("user", prompt))
-    found, usage = await ask(parts.reflector, messages, Diagnosis, CallOptions(temperature=0.0, max_tokens=300))
-    return Reflection(
-        diagnosis=found.diagnosis.strip(),
-        insight=found.insight.strip(),
-        tags=_tags(found, {*failed.attempt.shown_bullets, *failed.attempt.shown_cases}),
-        usage=usage,
-    )
+def worth_a_call(attempt: Attempt, outcome: Outcome, settings: Settings) -> bool:
+    """Whether the reflector is asked about an attempt."""
+    if outcome == "solved" and not (settings.learning.successes and hard_won(attempt)):
+        return False
+    return settings.learning.strategies
 
 
-def _tags(found: Diagnosis, shown: set[str]) -> dict[str, Tag]:
-    """Only what was shown can be credited; what is called both is left alone."""
-    helpful, harmful = (({name.strip("[]") for name in names} & shown) for names in (found.helpful, found.harmful))
-    tags: dict[str, Tag] = dict.fromkeys(sorted(helpful - harmful), "helpful")
-    return tags | dict.fromkeys(sorted(harmful - helpful), "harmful")
+def hard_won(attempt: Attempt) -> bool:
+    """Whether an attempt got there only after a step that failed, and nothing that it was given explains that it did."""
+    given = attempt.cited or attempt.shown_cases or attempt.shown_bullets or attempt.questioned
+    return not given and len(attempt.steps) > 1 and any(step.error for step in attempt.steps)
 
 
-def trace(attempt: Attempt, limit: int) -> str:
-    """The steps as text of at most `limit` characters; the last steps matter most and are kept."""
-    blocks = [f"Step {step.index}\n{step.action}\n-> {step.observation}".strip() for step in attempt.steps]
-    kept: list[str] = []
-    room = limit
-    for block in reversed(blocks):
-        if room <= 0:
-            kept.append("(earlier steps left out)")
-            break
-        kept.append(block if len(block) <= room else block[: room // 2] + "\n…\n" + block[-(room // 2) :])
-        room -= len(block)
-    return "\n".join(reversed(kept))
+def _credit(attempt: Attempt, outcome: Outcome, emit: Emit) -> State:
+    """What was cited on the way to a success has helped; nothing else can be said without a call."""
+    if outcome != "solved":
+        return {"reflection": None}
+    reflection = Reflection(diagnosis="", insight="", tags=dict.fromkeys(attempt.cited, "helpful"))
+    emit(Reflected(reflection=reflection))
+    return {"reflection": reflection}

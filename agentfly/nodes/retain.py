@@ -16,7 +16,7 @@ async def retain(state: State, parts: Parts, emit: Emit) -> State:
     if not cut_short(state["trials"][0]):
         parts.memory.record_outcome(state["run_id"], trials[0].feedback.reward)
         parts.playbook.shown([bullet.id for bullet in state.get("bullets", ())])
-    if not trials:
+    if not trials or not parts.settings.learning.cases:
         return {"learned": learned}
     case = await asyncio.to_thread(parts.memory.add, as_case(state, best(trials)), merge=True)
     emit(Retained(cases=(case.id,)))

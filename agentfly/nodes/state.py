@@ -13,7 +13,7 @@ from agentfly.playbooks.delta import Delta
 from agentfly.playbooks.history import Committed
 from agentfly.playbooks.playbook import Playbook
 from agentfly.playbooks.rules import Rules
-from agentfly.protocols import Checker, Gate, Generator, Judged, Model, Solved, Trial
+from agentfly.protocols import Checker, Exposure, Gate, Generator, Judged, Model, Solved, Trial
 from agentfly.types import Attempt, Bullet, Case, Feedback, Learned, Recalled, Reflection, Task, Usage
 
 Emit = Callable[[Event], None]
@@ -40,12 +40,17 @@ class State(TypedDict, total=False):
     left_out: tuple[str, ...]
     """Ids of bullets that were left out at random."""
     attempt: Attempt
-    """The latest attempt, not yet judged."""
+    """The latest attempt."""
+    judged: bool
+    """Whether there is feedback on it."""
     trials: tuple[Trial, ...]
     """Judged attempts. The first is the answer that the user gets; later ones explore, to learn from."""
     reflection: Reflection | None
+    """The latest one that said anything. Its usage is that of all of them together, so that curate knows what is left."""
     reflections: int
     """How many there were; see `Settings.rounds`."""
+    silent: bool
+    """Whether the last one could not be had: then there is no further round."""
     learned: Learned
     usage: Annotated[Usage, _sum]
     """All model calls of the run; nodes return what they added."""
@@ -90,6 +95,7 @@ class Book(Protocol):
         self, delta: Delta, *, author: str, run: str, reason: str, evidence: Mapping[str, Any], rules: Rules
     ) -> Committed: ...
     def drop(self, delta: Delta, reason: str, evidence: Mapping[str, Any], run: str) -> object: ...
+    def history(self, limit: int | None = ..., *, dropped: bool = ...) -> Sequence[Any]: ...
 
 
 class Record(Protocol):
@@ -99,6 +105,7 @@ class Record(Protocol):
     def attempts(self, run_id: str) -> int: ...
     def append_attempt(self, run_id: str, attempt: Attempt, feedback: Feedback | None = ...) -> int: ...
     def judged(self, *, limit: int = ...) -> Sequence[Judged]: ...
+    def exposures(self) -> Sequence[Exposure]: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,7 +120,7 @@ class Parts:
     curator: Model
     checker: Checker
     judge: Callable[[str, Task, Attempt, Path], Awaitable[Feedback | None]]
-    """(run id, task, attempt, workspace) -> feedback; None where there is nothing to go by."""
+    """(run id, task, attempt, workspace) -> feedback that may be learned from; None where there is nothing to go by."""
     gate: Callable[[Feedback], Gate]
     """The gate for deltas that were learned from this feedback."""
     reference: Callable[[str], str | None]

@@ -8,7 +8,16 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, GetJsonSchemaHandler, TypeAdapter, ValidationError
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    GetJsonSchemaHandler,
+    TypeAdapter,
+    ValidationError,
+    model_validator,
+)
 from pydantic_core import CoreSchema
 
 from agentfly.types import BulletKind, Tag
@@ -86,7 +95,7 @@ class Delta(BaseModel):
 
     @classmethod
     def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
-        """The schema that a model's reply is asked to follow; `kind`, `runs` and `cases` are not for it to say."""
+        """The schema that a model's reply is asked to follow; `runs` and `cases` are not for it to say."""
         return curator_schema()
 
     def __len__(self) -> int:
@@ -119,13 +128,39 @@ class Delta(BaseModel):
         return cls(reason=reason if isinstance(reason, str) else "", operations=tuple(kept)), tuple(problems)
 
 
+class Proposed(Delta):
+    """A delta as a model replied it: an operation that is malformed is left out and costs the others nothing.
+
+    Where provenance is given it is passed over: runs and cases are not for a model to say.
+    """
+
+    @model_validator(mode="before")
+    @classmethod
+    def _salvaged(cls, data: object) -> object:
+        """Raises: ValueError: there is no list of operations, or none of them is well-formed."""
+        listed = data.get("operations") if isinstance(data, dict) else data
+        if not isinstance(listed, list | tuple) or (not listed and not isinstance(data, dict)):
+            raise ValueError('there is no list of "operations"')
+        bare = [_without_provenance(item) for item in listed]
+        delta, problems = Delta.salvage({**data, "operations": bare} if isinstance(data, dict) else bare)
+        if problems and not delta.operations:
+            raise ValueError("; ".join(problems[:5]))
+        return {"reason": delta.reason, "operations": delta.operations}
+
+
+def _without_provenance(item: object) -> object:
+    if not isinstance(item, dict):
+        return item
+    return {key: value for key, value in item.items() if key not in {"runs", "cases"}}
+
+
 def _first_problem(error: ValidationError) -> str:
     problem = error.errors(include_url=False, include_input=False)[0]
     place = ".".join(str(part) for part in problem["loc"])
     return f"{place}: {problem['msg']}" if place else problem["msg"]
 
 
-def curator_schema(operations: int = 8) -> dict[str, Any]:
+def curator_schema(operations: int = 8, *, because: bool = False) -> dict[str, Any]:
     """JSON schema of a delta for structured output.
 
     Flat and strict: no references, every property required, no lengths of strings, which strict modes of providers
@@ -133,16 +168,18 @@ def curator_schema(operations: int = 8) -> dict[str, Any]:
 
     Args:
         operations: most operations that the reply may hold.
+        because: whether each operation names the numbers of the insights that it rests on.
     """
     text = {"type": "string"}
+    numbers = {"because": {"type": "array", "items": {"type": "integer"}, "minItems": 1}} if because else {}
     shapes: dict[str, dict[str, Any]] = {
-        "add": {"section": text, "text": text},
+        "add": {"section": text, "kind": {"type": "string", "enum": ["strategy", "check"]}, "text": text},
         "update": {"id": text, "text": text},
         "merge": {"ids": {"type": "array", "items": text, "minItems": 2}, "text": text},
         "remove": {"id": text},
         "tag": {"id": text, "tag": {"type": "string", "enum": ["helpful", "harmful", "neutral"]}},
     }
-    variants = [_object({"op": {"type": "string", "enum": [op]}, **rest}) for op, rest in shapes.items()]
+    variants = [_object({"op": {"type": "string", "enum": [op]}, **rest, **numbers}) for op, rest in shapes.items()]
     listed = {"type": "array", "items": {"anyOf": variants}, "maxItems": operations}
     return _object({"reason": text, "operations": listed})
 

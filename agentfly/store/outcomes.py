@@ -32,7 +32,7 @@ def solved(db: Database, *, exclude_task: str | None = None, limit: int = 1000) 
         limit: how many successes to look at, the latest ones.
     """
     rows = db.read(
-        """SELECT r.id, r.task, r.feedback, r.learn, r.learned, a.number, a.attempt, json_extract(a.feedback, '$.reward') AS reward
+        """SELECT r.id, r.task, r.strategy, r.feedback, r.learn, r.learned, a.number, a.attempt, json_extract(a.feedback, '$.reward') AS reward
            FROM runs r JOIN attempts a ON a.run_id = r.id
            WHERE json_extract(a.feedback, '$.reward') >= 0.5 AND r.finished IS NOT NULL AND r.task_id IS NOT ?
            ORDER BY r.seq DESC, a.number LIMIT ?""",
@@ -135,5 +135,6 @@ def _learned_from(row: sqlite3.Row) -> bool:
 
 
 def _can_be_judged(row: sqlite3.Row, task: Task) -> bool:
+    """Whether another attempt can be judged: not where a person said so, nor where the verdict came with a trace."""
     feedback = json.loads(row["feedback"] or "{}")
-    return task.reference is not None or feedback.get("source") != "human"
+    return task.reference is not None or (feedback.get("source") != "human" and row["strategy"] != "trace")

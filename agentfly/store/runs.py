@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from agentfly.errors import InputError
-from agentfly.protocols import Judged, Solved
+from agentfly.protocols import Exposure, Judged, Solved
 from agentfly.records import from_json, to_data
 from agentfly.store import outcomes, process
 from agentfly.store.database import Database, Transaction
@@ -127,6 +127,10 @@ class RunStore:
     def judged(self, *, limit: int = 400) -> list[Judged]:
         """As `agentfly.store.outcomes.judged`."""
         return outcomes.judged(self._db, limit=limit)
+
+    def exposures(self, *, since: float = 0.0) -> list[Exposure]:
+        """As `agentfly.store.outcomes.exposures`."""
+        return outcomes.exposures(self._db, since=since)
 
     def finish(self, run_id: str, result: RunResult, reason: str = "") -> None:
         """Close a run with its result. The result's attempt becomes number 0 unless that was added before."""

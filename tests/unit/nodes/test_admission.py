@@ -19,7 +19,6 @@ from agentfly.nodes.state import Parts, State
 from agentfly.playbooks.checks.catalogue import ReadyCheck
 from agentfly.playbooks.delta import Delta
 from agentfly.playbooks.ledger import PlaybookLedger
-from agentfly.playbooks.rules import Rules
 from agentfly.protocols import Checked, CheckWorker, Judged, Subject, Trial
 from agentfly.store.home import Home
 from agentfly.types import Attempt, Bullet, Feedback, Learned, Questioned, Task
@@ -86,7 +85,7 @@ class World:
         )
         operations = [{"op": "add", "section": "checks", "text": text, "kind": "check"} for text in proposed]
         delta = Delta.model_validate({"operations": operations})
-        return await admit(delta, state, cast(Parts, parts), self.events.append, Rules())
+        return await admit(delta, state, cast(Parts, parts), self.events.append)
 
     @property
     def checks(self) -> list[str]:

@@ -6,7 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from agentfly.playbooks import Delta
-from agentfly.playbooks.delta import Add, Merge, Remove, TagBullet, Update, curator_schema
+from agentfly.playbooks.delta import Add, Merge, Proposed, Remove, TagBullet, Update, curator_schema
 
 PUBLIC = {
     "reason": "why",
@@ -100,5 +100,28 @@ def test_what_follows_the_schema_validates():
     assert schema["properties"]["operations"]["maxItems"] == 3
     for variant in schema["properties"]["operations"]["items"]["anyOf"]:
         values = {"op": variant["properties"]["op"]["enum"][0], "tag": "neutral", "ids": ["a", "b"]}
+        values["kind"] = "check"
         operation = {name: values.get(name, "text") for name in variant["required"]}
         assert len(Delta.model_validate({"reason": "", "operations": [operation]})) == 1
+
+
+def test_a_model_s_delta_keeps_what_is_well_formed():
+    data = {"reason": "r", "operations": [{"op": "dance"}, {**PUBLIC["operations"][0], "runs": ["forged"]}]}
+    delta = Proposed.model_validate(data)
+    assert delta.operations == (Add(section="strategies", text="a"),), "and provenance is not for a model to say"
+    assert Proposed.model_validate([PUBLIC["operations"][3]]).operations == (Remove(id="str-00003"),)
+
+
+@pytest.mark.parametrize("data", [{}, [], "prose", None, {"operations": "prose"}, {"operations": [{"op": "dance"}, 7]}])
+def test_a_model_s_delta_without_any_usable_operation_is_refused(data):
+    with pytest.raises(ValidationError):
+        Proposed.model_validate(data)
+
+
+def test_a_model_may_find_nothing_to_change():
+    assert len(Proposed.model_validate({"reason": "known", "operations": []})) == 0
+
+
+def test_the_schema_asks_for_rules_and_for_checks():
+    add = curator_schema()["properties"]["operations"]["items"]["anyOf"][0]
+    assert add["properties"]["kind"]["enum"] == ["strategy", "check"]

@@ -1,0 +1,161 @@
+"""`agentfly learn`: learning from attempts that were recorded elsewhere."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from agentfly.cli import options
+from agentfly.errors import InputError
+
+if TYPE_CHECKING:
+    from agentfly.events import Event
+    from agentfly.learning.traces import TracesLearned
+
+_SKIPPED_LINES = 5
+
+
+def learn(
+    traces: Annotated[
+        Path | None, typer.Option("--traces", metavar="FILE", help="Recorded attempts: JSON lines, or a JSON list.")
+    ] = None,
+    model: options.ModelName = None,
+    home: options.Home = None,
+    gate: options.GateName = None,
+    batch: Annotated[
+        int, typer.Option("--batch", metavar="N", min=1, max=64, help="How many traces are curated together.")
+    ] = 8,
+    limit: Annotated[
+        int | None, typer.Option("--limit", "-n", metavar="N", min=1, help="Most traces to learn from.")
+    ] = None,
+    command: options.Command = None,
+    set_: options.Sets = None,
+    as_json: options.AsJson = False,
+    debug: options.Debug = False,
+) -> None:
+    """Learn from recorded attempts: cases, and rules for the playbook. A trace is learned from once.
+
+    A trace is one JSON object, in one of three shapes:
+
+    \b
+    ours    what `agentfly runs show ID --json` prints
+    chat    {"messages": [{"role": "user", "content": "..."}, ...], "reward": 0.0}
+    plain   {"question": "...", "steps": ["..."], "answer": "...", "reward": 0.0}
+
+    The verdict is a reward or score from 0 to 1, success or correct as true or false, or a reference, which the answer
+    is then compared with. feedback (what was wrong), id, model and files may be there too.
+
+    \b
+    Example:
+      agentfly learn --traces traces.jsonl --model openai/gpt-5-mini
+    """
+    if traces is None:
+        raise InputError("what from? give recorded attempts with --traces FILE")
+    file = options.check_file(traces)
+    layer = options.overrides(set_, model=model, gate=gate, command=command)
+    folder = options.check_settings(home, layer)
+    told = _Told()
+    try:
+        with _output(as_json) as put:
+            put(_perform(file, folder, layer, batch, limit, told))
+    except KeyboardInterrupt:
+        _say_interrupted(told.so_far)
+        raise
+
+
+@contextlib.contextmanager
+def _output(as_json: bool) -> Iterator[Callable[[TracesLearned], None]]:
+    """What shows the summary: one JSON object with nothing beside it, or lines for people."""
+    if not as_json:
+        yield _draw
+        return
+    from agentfly.cli.streams import reserved_stdout
+
+    with reserved_stdout() as put:
+        yield lambda summary: put(contract(summary))
+
+
+class _Told:
+    """What is known while it goes on: notices go to standard error, the summary is kept for Ctrl-C."""
+
+    def __init__(self) -> None:
+        self.so_far: TracesLearned | None = None
+
+    def event(self, event: Event) -> None:
+        from agentfly.cli.failures import say
+        from agentfly.cli.text import one_line
+        from agentfly.events import Notice
+
+        if isinstance(event, Notice) and event.level == "warning" and not event.text.startswith("skipped "):
+            say(one_line(event.text))
+
+    def batch(self, so_far: TracesLearned) -> None:
+        import sys
+
+        from agentfly.cli.failures import say
+        from agentfly.cli.text import count
+
+        self.so_far = so_far
+        if sys.stderr.isatty():
+            say(f"{count(so_far.learned, 'trace')} learned, {so_far.kept} kept and {so_far.dropped} dropped")
+
+
+def _perform(
+    file: Path, folder: Path, layer: dict[str, Any], batch: int, limit: int | None, told: _Told
+) -> TracesLearned:
+    from agentfly.cli.session import Session
+
+    with Session(folder, layer, told.event) as session:
+        work = session.agent.alearn_traces(file, batch=batch, limit=limit, on_event=told.event, on_batch=told.batch)
+        return session.wait(work)
+
+
+def contract(summary: TracesLearned) -> dict[str, Any]:
+    """The object of ``--json``."""
+    usage = summary.usage
+    return {
+        "read": summary.read,
+        "learned": summary.learned,
+        "known": summary.known,
+        "skipped": list(summary.skipped),
+        "cases": summary.cases,
+        "deltas": {"kept": summary.kept, "dropped": summary.dropped},
+        "runs": list(summary.runs),
+        "usage": {
+            "calls": usage.calls,
+            "prompt_tokens": usage.prompt_tokens,
+            "completion_tokens": usage.completion_tokens,
+            "cost_usd": round(usage.cost_usd, 8),
+            "seconds": round(usage.seconds, 3),
+        },
+    }
+
+
+def _draw(summary: TracesLearned) -> None:
+    from agentfly.cli.text import count, one_line
+
+    typer.echo(f"{count(summary.read, 'trace')} read, {summary.learned} learned, {summary.known} known before")
+    typer.echo(f"{count(summary.cases, 'case')} kept")
+    typer.echo(
+        f"{count(summary.kept + summary.dropped, 'playbook change')}: {summary.kept} kept, {summary.dropped} dropped"
+    )
+    for line in summary.skipped[:_SKIPPED_LINES]:
+        typer.echo(f"skipped {one_line(line)}", err=True)
+    more = len(summary.skipped) - _SKIPPED_LINES
+    if more > 0:
+        typer.echo(f"and {more} more skipped; --json names them all", err=True)
+
+
+def _say_interrupted(so_far: TracesLearned | None) -> None:
+    from agentfly.cli.failures import say
+    from agentfly.cli.text import count
+
+    if so_far is None:
+        say("interrupted before the first batch was kept; nothing was learned")
+    else:
+        learned = count(so_far.learned, "trace")
+        say(f"interrupted; {learned} learned and kept, the rest is taken up by the same command")

@@ -1,0 +1,1 @@
+"""Learning beyond one run at a time: from traces that somebody else recorded."""
