@@ -126,8 +126,9 @@ def import_(
     """Add the bullets of a file, or of a starter playbook, in one change that can be rolled back.
 
     Reads what `export` writes: our JSON, ACE's text, kayba's skillbook, the part of an AGENTS.md. Added bullets get
-    new ids and count from zero; what is there already is left out. With --replace a bullet of the same id keeps it,
-    and its counts are raised to those of the file. Of a file with a fault nothing is taken.
+    new ids and count from zero; what is there already, or nearly, is left out. With --replace the playbook becomes
+    what the file holds, ids, counts and order too; an id that means another bullet here is not taken over. Of a file
+    with a fault nothing is taken.
 
     \b
     Example:
@@ -136,24 +137,26 @@ def import_(
     if (path is None) == (starter is None):
         raise InputError("give a FILE, or a starter playbook with --starter NAME")
     chosen = _format(form)
-    wanted = _read(path, chosen) if path else _starter(starter or "")
-    from agentfly.playbooks.exchange import RULES, as_delta
-    from agentfly.playbooks.exchange.replacing import replacement
+    known, read = _read(path, chosen) if path else ("", _starter(starter or ""))
+    from agentfly.playbooks.exchange import RULES, as_delta, matched
 
     reason = f"starter playbook {starter}" if starter else f"imported from {Path(path or '').name}"
     with ledger_with_settings(home, create=True) as ledger:
-        base = ledger.current()
-        delta = replacement(base, wanted, reason) if whole else as_delta(wanted, reason)
-        done = ledger.commit(delta, author="import", rules=RULES, expected_version=base.version if whole else None)
-    _say_imported(done, delta, as_json)
+        if whole:
+            base = ledger.current()
+            wanted, version = matched(base, read, known), base.version
+            done = ledger.replace(wanted, author="import", reason=reason, rules=RULES, expected_version=version)
+        else:
+            wanted, done = read, ledger.commit(as_delta(read, reason), author="import", rules=RULES)
+    _say_imported(done, wanted, as_json)
 
 
-def _read(path: str, form: Format | None) -> Playbook:
-    from agentfly.playbooks.exchange import files, read
+def _read(path: str, form: Format | None) -> tuple[str, Playbook]:
+    from agentfly.playbooks.exchange import files, recognised
 
     data = files.read_bytes(path)
     try:
-        return read(data, form)
+        return recognised(data, form)
     except InputError as problem:
         name = "standard input" if path == "-" else path
         raise InputError(f"{name}: {problem}; the playbook stays as it is") from None
@@ -166,7 +169,7 @@ def _starter(name: str) -> Playbook:
     return Playbook().apply(load_starter(name), strict=True)
 
 
-def _say_imported(done: Committed, delta: Delta, as_json: bool) -> None:
+def _say_imported(done: Committed, wanted: Playbook, as_json: bool) -> None:
     if as_json:
         _print_done(done)
         return
@@ -174,14 +177,13 @@ def _say_imported(done: Committed, delta: Delta, as_json: bool) -> None:
     from agentfly.cli.text import count, one_line
 
     for refusal in done.refusals:
-        operation = delta.operations[refusal.index]
-        said = getattr(operation, "text", "") or getattr(operation, "id", "")
-        say(f"left out: {one_line(refusal.reason)}: {one_line(said)[:60]}")
-    added = sum(change.before is None for change in done.changes)
-    removed = sum(change.after is None and not change.retired for change in done.changes)
+        say(f"left out: {one_line(refusal.reason)}: {one_line(wanted.bullets[refusal.index].text)[:60]}")
+    went = {change.id for change in done.changes if change.before is not None}
+    came = {change.id for change in done.changes if change.after is not None}
+    gone = {change.id for change in retired(done)}
+    added, removed, kept = len(came - went), len(went - came - gone), len((went & came) - gone)
     parts = [f"{count(added, 'bullet')} added"]
     parts += [f"{removed} removed"] if removed else []
-    kept = len(done.changes) - added - removed - len(retired(done))
     parts += [f"{kept} changed"] if kept else []
     typer.echo(f"{', '.join(parts)}; the playbook is at version {done.version} ({count(len(done.playbook), 'bullet')})")
     say_leftovers(done)
@@ -228,9 +230,11 @@ def _delta(path: str) -> tuple[Delta, list[tuple[int, str, str]], list[int]]:
     """The well-formed part of a delta; what is not, as (place, op, reason); the places of what is."""
     from agentfly.playbooks.delta import Delta
     from agentfly.playbooks.exchange import files
-    from agentfly.playbooks.exchange.source import decoded
+    from agentfly.playbooks.exchange.source import decoded, seen_lines
 
-    data = _parsed(decoded(files.read_bytes(path)))
+    text = decoded(files.read_bytes(path))
+    seen_lines(text)
+    data = _parsed(text)
     listed = data.get("operations") if isinstance(data, dict) else data
     if not isinstance(listed, list):
         raise InputError('a delta is an object with "operations", a list; see agentfly playbook apply --help')

@@ -29,23 +29,35 @@ def ledger_of(home: Path | None) -> Iterator[PlaybookLedger]:
 
 
 @contextlib.contextmanager
-def ledger_with_settings(home: Path | None, *, create: bool = False) -> Iterator[PlaybookLedger]:
-    """The playbook as runs have it, within the budget of the settings.
+def ledger_with_settings(
+    home: Path | None, *, create: bool = False, similar: float | None = None
+) -> Iterator[PlaybookLedger]:
+    """The playbook as runs have it: within the budget of the settings, near-duplicates merged as they say.
+
+    The embedding model is loaded when something is embedded, and not before.
 
     Args:
         home: the folder as given.
         create: whether a home is made where there is none.
+        similar: cosine from which on two bullets are near-duplicates, in place of the setting.
 
     Raises:
         HomeError: there is none, or it cannot be used.
         ConfigError: a setting is wrong.
     """
     with opened_with_settings(home, create=create) as (place, settings):
+        from agentfly.memory.embedding import MiniLMEmbedder
         from agentfly.playbooks.ledger import PlaybookLedger
         from agentfly.playbooks.rules import Rules
 
-        rules = Rules(chars=settings.playbook.bullet_chars)
-        ledger = PlaybookLedger(place.db, place.playbook, budget=settings.playbook.tokens, rules=rules)
+        ledger = PlaybookLedger(
+            place.db,
+            place.playbook,
+            budget=settings.playbook.tokens,
+            rules=Rules(chars=settings.playbook.bullet_chars),
+            embedder=MiniLMEmbedder(),
+            similar=settings.playbook.similar if similar is None else similar,
+        )
         try:
             yield ledger
         finally:

@@ -107,18 +107,24 @@ def _vectors(rows: Sequence[sqlite3.Row], embedder: str, dimensions: int) -> Vec
 def _tries(db: Database, tasks: Sequence[str], reward: Floats, seen: Floats) -> tuple[Labels, Floats, Floats]:
     """Number of each case's task, judged attempts at it, and how many of them failed.
 
-    Attempts are the home's runs, and what is remembered of others: imported cases, and those of other agents.
+    Attempts are the home's runs, by the feedback that they were learned from and not by what the result reports, and what
+    is remembered of others: imported cases, and those of other agents.
     """
     import numpy as np
 
     known = {
         row[0]: (row[1], row[2])
         for row in db.read(
-            """SELECT task_id, sum(n), sum(n * (reward < 0.5)) FROM (
-                   SELECT task_id, reward, 1 AS n FROM runs WHERE reward IS NOT NULL
+            """WITH judged AS (
+                   SELECT r.id, r.task_id,
+                          CASE WHEN a.run_id IS NULL THEN r.reward ELSE a.feedback ->> 'reward' END AS reward
+                   FROM runs r LEFT JOIN attempts a ON a.run_id = r.id AND a.number = 0
+               )
+               SELECT task_id, sum(n), sum(n * (reward < 0.5)) FROM (
+                   SELECT task_id, reward, 1 AS n FROM judged WHERE reward IS NOT NULL
                    UNION ALL
                    SELECT task_id, reward, seen FROM cases WHERE NOT EXISTS (
-                       SELECT 1 FROM runs WHERE runs.id = provenance ->> 'run' AND runs.reward IS NOT NULL)
+                       SELECT 1 FROM judged WHERE judged.id = provenance ->> 'run' AND judged.reward IS NOT NULL)
                ) WHERE task_id <> '' GROUP BY task_id"""
         )
     }

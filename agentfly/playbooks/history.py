@@ -22,11 +22,13 @@ class Committed:
     """Every bullet that differs, those that the budget retired last."""
     refusals: tuple[Refusal, ...] = ()
     notice: str = ""
-    """Why ``playbook.md`` could not be written; the delta itself is safe."""
+    """What a person should know beside the changes, such as why ``playbook.md`` could not be written; all is safe."""
 
 
 def differences(before: Playbook, after: Playbook, ids: Iterable[str]) -> tuple[Change, ...]:
     """One change for each of these bullets whose content differs, removals first: they make room for what returns.
+
+    A bullet that has another place in its section is taken out and put back.
 
     Args:
         before, after: the two playbooks.
@@ -35,9 +37,12 @@ def differences(before: Playbook, after: Playbook, ids: Iterable[str]) -> tuple[
     found = []
     for bullet_id in ids:
         old, new = before.get(bullet_id), after.get(bullet_id)
-        if old is not new and (old is None or new is None or content(old) != content(new)):
-            place = after.place(bullet_id) or before.place(bullet_id) or 0
-            found.append(Change(before=old, after=new, position=place))
+        was, now = before.place(bullet_id) or 0, after.place(bullet_id) or 0
+        if old is not None and new is not None and was != now:
+            found.append(Change(before=old, after=None, position=was))
+            found.append(Change(before=None, after=new, position=now))
+        elif old is not new and (old is None or new is None or content(old) != content(new)):
+            found.append(Change(before=old, after=new, position=now or was))
     return tuple(sorted(found, key=lambda change: change.after is not None))
 
 

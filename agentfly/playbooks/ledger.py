@@ -6,21 +6,23 @@ import threading
 import weakref
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from agentfly.errors import InputError
-from agentfly.playbooks import rows
-from agentfly.playbooks.changes import Change, invert
+from agentfly.playbooks import restoring, rows
+from agentfly.playbooks.changes import Change
 from agentfly.playbooks.deciding import Decided, decide
-from agentfly.playbooks.delta import Delta
+from agentfly.playbooks.delta import Delta, Merge
 from agentfly.playbooks.filed import Filed
-from agentfly.playbooks.history import Committed, differences, with_exposures
+from agentfly.playbooks.history import Committed, differences
 from agentfly.playbooks.meaning import Meaning
 from agentfly.playbooks.neighbours import Neighbourhood
-from agentfly.playbooks.operations import carry_out
+from agentfly.playbooks.operations import Outcome, carry_out
 from agentfly.playbooks.playbook import Playbook
-from agentfly.playbooks.rows import Reader, Revision, Writer
+from agentfly.playbooks.recording import changed, check_version, record, revision_of
+from agentfly.playbooks.rows import Revision
 from agentfly.playbooks.rules import Rules
 from agentfly.playbooks.view import View
 from agentfly.protocols import Embedder
@@ -64,6 +66,7 @@ class PlaybookLedger:
         self._lock = threading.RLock()
         self._view = View(db)
         self._file = Filed(path, db, self._view) if path else None
+        self._mended = False
         if self._file:
             weakref.finalize(self, self._file.flush)  # at the latest when the process ends
         self._meaning = Meaning(db, self._view, self._lock, Neighbourhood(embedder, similar)) if embedder else None
@@ -75,10 +78,8 @@ class PlaybookLedger:
             HomeError: the database cannot be read.
         """
         with self._lock:
-            first = self._view.held is None
             playbook = self._view.newest(self._db)
-            if first and self._file:
-                self._file.restore(playbook)
+            self._mend(playbook)
             return playbook
 
     def commit(
@@ -120,26 +121,14 @@ class PlaybookLedger:
         with self._lock:
             with self._db.write() as tx:
                 base = self._view.newest(tx)
-                if expected_version not in (None, base.version):
-                    raise InputError(
-                        f"the playbook is at version {base.version}, not {expected_version}; look at it and try again"
-                    )
+                check_version(base, expected_version)
                 alike = meaning.neighbours(tx, base, delta, rules) if meaning else None
                 outcome = carry_out(base, delta, run=run, rules=rules, neighbours=alike)
                 if strict and outcome.refusals:
                     raise InputError("the delta was refused: " + "; ".join(map(str, outcome.refusals)))
                 decided = decide(outcome, self._budget, meaning.merges(tx) if meaning else None, rules)
-                revision = Revision(
-                    version=decided.playbook.version if decided.changes else None,
-                    parent=base.version,
-                    author=author,
-                    run=run,
-                    reason=delta.reason if reason is None else reason,
-                    delta=delta.to_json(),
-                    changes=decided.changes,
-                    evidence={**(evidence or {}), **decided.notes},
-                )
-                head = self._record(tx, revision)
+                revision = revision_of(base, decided, author, delta.reason if reason is None else reason, evidence)
+                head = record(tx, replace(revision, run=run, delta=delta.to_json()))
                 written = meaning.write(tx, decided.playbook) if meaning else ()
             if meaning:
                 meaning.written(written)
@@ -168,7 +157,11 @@ class PlaybookLedger:
         if not delta.operations:
             current = self.current()
             return Committed(version=current.version, accepted=False, playbook=current)
-        return self.commit(delta, author="refine", reason=reason)
+        longest = max(len(operation.text) for operation in delta.operations if isinstance(operation, Merge))
+        rules = replace(
+            self._rules, chars=max(self._rules.chars, longest)
+        )  # what is there may be older than the limits
+        return self.commit(delta, author="refine", reason=reason, rules=rules)
 
     def relevant(self, text: str) -> dict[str, float]:
         """How near each bullet is to a text, as the cosine by id; bullets that are not embedded yet are left out.
@@ -214,22 +207,47 @@ class PlaybookLedger:
         with self._lock:
             with self._db.write() as tx:
                 base = self._view.newest(tx)
-                undone = self._undone(tx, base, version)
-                changes = differences(base, base.with_changes(undone, version), dict.fromkeys(c.id for c in undone))
-                shown = rows.exposures(tx, [change.id for change in changes if change.before is None])
-                changes = with_exposures(changes, shown)
-                playbook = base.with_changes(changes, base.version + 1) if changes else base
-                revision = Revision(
-                    version=playbook.version if changes else None,
-                    parent=base.version,
-                    author=author,
-                    reason=reason or f"rolled back to version {version}",
-                    delta=Delta(reason=reason, operations=()).to_json(),
-                    changes=changes,
-                    evidence={"rollback_to": version},
-                )
-                head = self._record(tx, revision)
-            return self._keep(head, Decided(playbook=playbook, changes=changes))
+                changes = restoring.as_it_was(tx, base, version)
+                decided = Decided(playbook=changed(base, changes), changes=changes)
+                reason = reason or f"rolled back to version {version}"
+                head = record(tx, revision_of(base, decided, author, reason, {"rollback_to": version}))
+            return self._keep(head, decided)
+
+    def replace(
+        self,
+        playbook: Playbook,
+        *,
+        author: str,
+        reason: str,
+        evidence: Mapping[str, Any] | None = None,
+        expected_version: int | None = None,
+        rules: Rules | None = None,
+    ) -> Committed:
+        """Make the playbook equal to another, as a new version: the same ids, sections, texts, kinds, counts and order.
+
+        An id that ever meant another bullet goes on meaning that one; what is wanted under it gets another id, and the
+        notice and the evidence (``renamed``) say which. Sections that the home knows keep their names and their order
+        among themselves. Exposures stay as they are where the home has any. The budget is enforced.
+
+        Args:
+            playbook: what is to be there.
+            author, reason, evidence, expected_version: as for `commit`.
+            rules: limits on texts that are not there yet, in place of the ledger's own.
+
+        Raises:
+            InputError: a bullet cannot be stored as it is, or the version is not the expected one; nothing was changed.
+            HomeError: the database cannot be written; nothing was kept.
+        """
+        with self._lock:
+            with self._db.write() as tx:
+                base = self._view.newest(tx)
+                check_version(base, expected_version)
+                changes, found = restoring.as_given(tx, base, playbook, rules or self._rules)
+                outcome = Outcome(playbook=changed(base, changes), changes=changes, refusals=found.refusals)
+                decided = decide(outcome, self._budget, None)
+                notes = {**(evidence or {}), **({"renamed": found.renamed} if found.renamed else {})}
+                head = record(tx, revision_of(base, decided, author, reason, notes))
+            return self._keep(head, decided, found.notice)
 
     def at(self, version: int) -> Playbook:
         """The playbook as it was at a version; 0 is the empty one.
@@ -238,8 +256,8 @@ class PlaybookLedger:
             InputError: there is no such version.
         """
         with self._lock:
-            base = self._view.newest(self._db)
-            return base.with_changes(self._undone(self._db, base, version), version)
+            base = self.current()
+            return base.with_changes(restoring.undone(self._db, base, version), version)
 
     def diff(self, a: int, b: int) -> tuple[Change, ...]:
         """What turned version `a` into version `b`: one change for each bullet that differs. Either may be the older.
@@ -279,23 +297,19 @@ class PlaybookLedger:
         if self._file:
             self._file.flush()
 
-    def _undone(self, db: Reader, base: Playbook, version: int) -> tuple[Change, ...]:
-        if not 0 <= version <= base.version:
-            raise InputError(f"there is no version {version}; the playbook is at version {base.version}")
-        later = rows.newer(db, version, base.version)
-        return invert(change for _, changes in later for change in changes)
-
-    @staticmethod
-    def _record(tx: Writer, revision: Revision) -> rows.Head | None:
-        """Write a line of history and its bullets; None where the playbook stays at its version."""
-        rows.write_changes(tx, revision.changes)
-        head = rows.write_revision(tx, revision)
-        return head if revision.accepted else None
+    def _mend(self, playbook: Playbook) -> None:
+        """Once for each opening: the file may have been edited, or be behind where a process was killed."""
+        if self._file and not self._mended:
+            self._mended = True
+            self._file.restore(playbook)
 
     def _keep(self, head: rows.Head | None, decided: Decided, notice: str = "") -> Committed:
         if head is not None:
             self._view.hold(head, decided.playbook)
-            notice = (self._file.publish(decided.playbook) if self._file else "") or notice
+            unwritten = self._file.publish(decided.playbook) if self._file else ""
+            notice = "; ".join(filter(None, (unwritten, notice)))
+            self._mended = True
+        self._mend(decided.playbook)
         return Committed(
             version=decided.playbook.version,
             accepted=head is not None,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from agentfly.errors import AgentflyError
 from agentfly.playbooks.delta import Delta
-from agentfly.playbooks.neighbours import Neighbourhood, texts_of
+from agentfly.playbooks.neighbours import BATCH, Neighbourhood, texts_of
 from agentfly.playbooks.playbook import Playbook
 from agentfly.playbooks.refine import Neighbours
 from agentfly.playbooks.rows import Reader, Writer
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     from agentfly.store.database import Database
 
+_SAID = 1_000
+"""Most texts of one delta that are embedded: five seconds for a large import. The rest is taken by its letter."""
 _COMPARED = 128
 """Most bullets that one commit compares with all others: a twentieth of a second with 10,000 of them."""
 
@@ -40,13 +42,17 @@ class Meaning:
         self._near = near
 
     def prepare(self, delta: Delta, rules: Rules) -> str:
-        """Embed what a delta says, and some of what waits.
+        """Embed what a delta says, as far as there is time for it, and some of what waits.
 
         Returns:
             Why that was not possible: then the delta is taken by its letter. Empty where all is well.
         """
         try:
-            self._embed(texts_of(delta, rules))
+            texts = texts_of(delta, rules)[:_SAID]
+            with self._lock:
+                self._near.make_room(len(texts))
+            for _ in range(0, max(len(texts), 1), BATCH):
+                self._embed(texts)
         except AgentflyError as error:  # what was learned counts for more than that it may be there twice
             return f"near-duplicates were not looked for: {error}"
         return ""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,9 @@ from agentfly.playbooks.rows import Reader, Writer
 from agentfly.playbooks.rules import Refused, Rules
 from agentfly.playbooks.similar import BulletIndex
 from agentfly.playbooks.text import clean_text
+from agentfly.playbooks.utility import IN_PROMPT
 from agentfly.protocols import Embedder
+from agentfly.types import BulletKind
 
 if TYPE_CHECKING:
     from agentfly.protocols import Vector
@@ -23,6 +26,18 @@ BATCH = 64
 """Most texts that are embedded on the way of something else: a third of a second on two cores."""
 _REMEMBERED = 256
 """Texts whose embedding is remembered between its making and its use."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """An addition whose embedding is known."""
+
+    place: int
+    """In its delta."""
+    kind: BulletKind
+    text: str
+    sense: tuple[str, ...]
+    vector: Vector
 
 
 class Neighbourhood:
@@ -37,6 +52,7 @@ class Neighbourhood:
         self._embedder = embedder
         self._similar = similar
         self._latest: dict[str, Vector] = {}
+        self._room = _REMEMBERED
         self._unwritten: set[str] = set()
 
     @cached_property
@@ -58,6 +74,10 @@ class Neighbourhood:
         waiting = (bullet.text for bullet in self._index.waiting.values())
         wanted = dict.fromkeys(text for text in (*texts, *waiting) if text not in self._latest)
         return list(wanted)[:BATCH]
+
+    def make_room(self, texts: int) -> None:
+        """Remember the embeddings of this many texts, and of a batch beside them."""
+        self._room = max(_REMEMBERED, texts + BATCH)
 
     def embed(self, texts: Collection[str]) -> dict[str, Vector]:
         """Unit vectors of texts, each of shape (d,). Without the lock: others may go on meanwhile.
@@ -83,30 +103,23 @@ class Neighbourhood:
         waiting = self._index.waiting.items()
         known = {key: self._latest[bullet.text] for key, bullet in waiting if bullet.text in self._latest}
         self._unwritten.update(bullet.id for bullet in self._index.take(known))
-        while len(self._latest) > _REMEMBERED:
+        while len(self._latest) > self._room:
             del self._latest[next(iter(self._latest))]
 
     def of(self, delta: Delta, rules: Rules) -> Neighbours:
         """What says nearly the same as each `add` of a delta: bullets of the playbook that is followed, earlier adds."""
+        if self._similar is None:
+            return {}
+        adds = [
+            _Said(place, operation.kind, text, sense(text), self._latest[text])
+            for place, operation in enumerate(delta.operations)
+            if isinstance(operation, Add) and (text := _text(operation, rules)) in self._latest and text is not None
+        ]
         found: dict[int, list[str | int]] = {}
-        earlier: list[tuple[int, Add, str, Vector]] = []
-        for place, operation in enumerate(delta.operations):
-            text = _text(operation, rules) if isinstance(operation, Add) else None
-            vector = self._latest.get(text) if text else None
-            if self._similar is None or vector is None or text is None or not isinstance(operation, Add):
-                continue
-            near = self._index.bullets(self._index.near(vector, text, operation.kind, self._similar))
-            found[place] = [bullet.id for bullet in near if not parallel(bullet.text, text)]
-            for other, before, said, at in earlier:
-                alike = (before.kind, sense(said)) == (operation.kind, sense(text))
-                if (
-                    alike
-                    and not parallel(said, text)
-                    and operation.kind != "check"
-                    and float(at @ vector) >= self._similar
-                ):
-                    found[place].append(other)
-            earlier.append((place, operation, text, vector))
+        for add, earlier in zip(adds, _alike(adds, self._similar), strict=True):
+            near = self._index.bullets(self._index.near(add.vector, add.text, add.kind, self._similar))
+            bullets = [bullet.id for bullet in near if not parallel(bullet.text, add.text)]
+            found[add.place] = [*bullets, *(adds[i].place for i in earlier)]
         return found
 
     def merges(self, playbook: Playbook, limit: int | None = None, *, anew: bool = False) -> Delta:
@@ -138,6 +151,23 @@ class Neighbourhood:
     def unwritten(self) -> bool:
         """Whether there are embeddings that the home does not have."""
         return bool(self._unwritten)
+
+
+def _alike(adds: Sequence[_Said], threshold: float) -> list[list[int]]:
+    """For each of some additions, those before it that say nearly the same."""
+    import numpy as np
+
+    if not adds:
+        return []
+    matrix = np.stack([add.vector for add in adds])
+
+    def nearly_the_same(number: int, add: _Said) -> Iterator[int]:
+        for i in map(int, np.flatnonzero(np.vecdot(matrix[:number], add.vector) >= threshold)):
+            of_a_sort = (adds[i].kind, adds[i].sense) == (add.kind, add.sense)
+            if of_a_sort and add.kind in IN_PROMPT and not parallel(adds[i].text, add.text):
+                yield i
+
+    return [list(nearly_the_same(number, add)) for number, add in enumerate(adds)]
 
 
 def texts_of(delta: Delta, rules: Rules) -> list[str]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping, Sequence
+from functools import lru_cache
 from typing import TypeAlias
 
 from agentfly.playbooks.delta import Delta, Merge
@@ -54,9 +55,16 @@ def parallel(one: str, other: str) -> bool:
 
     That is how rules for two things look, or a rule and its correction, and seldom how one thing is said twice.
     """
-    a, b = _WORD.findall(one.casefold()), _WORD.findall(other.casefold())
-    differ = [(x, y) for x, y in zip(a, b, strict=False) if x != y]
-    return len(a) == len(b) and 0 < len(differ) <= 2 and not any(_LITTLE.issuperset(pair) for pair in differ)
+    a, b = _words(one), _words(other)
+    if len(a) != len(b):
+        return False
+    differ = [(x, y) for x, y in zip(a, b, strict=True) if x != y]
+    return 0 < len(differ) <= 2 and not any(_LITTLE.issuperset(pair) for pair in differ)
+
+
+@lru_cache(maxsize=16_384)  # each text is compared with many
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(_WORD.findall(text.casefold()))
 
 
 def leading_first(bullets: Collection[Bullet]) -> list[Bullet]:

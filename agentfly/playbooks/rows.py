@@ -12,6 +12,7 @@ from agentfly.playbooks.changes import Change
 from agentfly.playbooks.draft import assemble
 from agentfly.playbooks.playbook import Playbook
 from agentfly.playbooks.rules import parse_id
+from agentfly.playbooks.text import fold
 from agentfly.records import from_json, to_json
 from agentfly.types import Bullet
 
@@ -61,6 +62,16 @@ class Revision:
         return self.version is not None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Given:
+    """What an id stands for that the home has given, whatever became of its bullet."""
+
+    section: str
+    kind: str
+    texts: frozenset[str]
+    """All that the bullet ever said, folded."""
+
+
 Head = tuple[int, int, float]
 """Id, number and time of the newest version: tells whether a cached playbook is that version."""
 NO_HEAD: Head = (0, 0, 0.0)
@@ -79,13 +90,14 @@ def head(db: Reader) -> Head:
 
 def load(db: Reader, version: int) -> Playbook:
     """The active bullets, in one go; `version` is the number to give the playbook."""
+    # The active ones first: where another process opens a section between the two readings, the second knows it.
+    active = db.read(f"SELECT {_BULLET} FROM bullets WHERE status = 'active'")
     # Sections keep their place and slug for good, and no number is ever given twice: hence all rows, whatever status.
     sections, highest = dict[str, tuple[str, str]](), 0
     for section, bullet_id, position in db.read("SELECT section, id, position FROM bullets ORDER BY rowid"):
         slug, number = parse_id(bullet_id) or ("", 0)
         sections.setdefault(section, (section, slug))
         highest = max(highest, number, position)
-    active = db.read(f"SELECT {_BULLET} FROM bullets WHERE status = 'active'")
     parts = assemble(sections.values(), ((_bullet(row), row[1]) for row in active), highest + 1)
     return Playbook(_parts=parts, _version=version)
 
@@ -115,6 +127,17 @@ def exposures(db: Reader, ids: Iterable[str]) -> dict[str, int]:
     return {bullet_id: rows[0][0] for bullet_id, rows in found.items() if rows}
 
 
+def given(db: Reader, ids: Iterable[str]) -> dict[str, Given]:
+    """What ids stand for, whatever became of their bullets; ids that were never given are left out."""
+    found = {i: rows[0] for i in ids if (rows := db.read("SELECT section, kind, text FROM bullets WHERE id = ?", (i,)))}
+    said = {bullet_id: {fold(row[2])} for bullet_id, row in found.items()}
+    for _, changes in newer(db, 0) if found else ():
+        for change in changes:
+            if change.id in said and change.after is not None:
+                said[change.id].add(fold(change.after.text))
+    return {i: Given(section=row[0], kind=row[1], texts=frozenset(said[i])) for i, row in found.items()}
+
+
 def newer(db: Reader, version: int, last: int | None = None) -> list[tuple[Head, tuple[Change, ...]]]:
     """The versions after one, up to a last one, with their changes, oldest first."""
     rows = db.read(
@@ -134,8 +157,8 @@ def write_changes(tx: Writer, changes: Iterable[Change]) -> None:
         bullet = change.after
         tx.execute(
             f"INSERT INTO bullets ({_BULLET}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET "
-            "status = 'active', text = excluded.text, helpful = excluded.helpful, harmful = excluded.harmful, "
-            "runs = excluded.runs, cases = excluded.cases, "
+            "status = 'active', position = excluded.position, text = excluded.text, helpful = excluded.helpful, "
+            "harmful = excluded.harmful, runs = excluded.runs, cases = excluded.cases, version = excluded.version, "
             "embedding = CASE WHEN text = excluded.text THEN embedding END",  # the text as it was before
             (
                 bullet.id,

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from agentfly.playbooks.playbook import Playbook
-from agentfly.playbooks.refine import leading_first, sense
+from agentfly.playbooks.refine import leading_first, parallel, sense
 from agentfly.playbooks.sequence import Blocks
 from agentfly.playbooks.utility import IN_PROMPT, worth
 from agentfly.types import Bullet, BulletKind
@@ -142,6 +142,8 @@ class BulletIndex:
     def clusters(self, threshold: float, limit: int | None = None, *, anew: bool = False) -> list[list[str]]:
         """Bullets that say nearly the same, as stars: each is near the first, which leads it (`leading_first`).
 
+        None is `parallel` to another of its star: two rules that differ in a word both stay.
+
         Only bullets that came since they were last compared are compared with the others.
 
         Args:
@@ -184,12 +186,14 @@ class BulletIndex:
                 if taken[row]:
                     continue
                 others = [int(i) for i in np.flatnonzero(hits & ~taken) if i != row]
-                if not others:
-                    continue
-                lead, joining = (others[0], [row]) if others[0] < row else (row, others)
-                stars.setdefault(lead, []).extend(joining)
-                taken[joining] = True
-        return [[members[i].id for i in (lead, *rest)] for lead, rest in sorted(stars.items())]
+                better = next((i for i in others if i < row and _fits(members, [i, *stars.get(i, ())], row)), None)
+                lead, joining = (row, [i for i in others if i > row]) if better is None else (better, [row])
+                star = stars.setdefault(lead, [])
+                for i in joining:
+                    if _fits(members, [lead, *star[:_ROWS]], i):  # a larger star is no set of rules for many things
+                        star.append(i)
+                        taken[i] = True
+        return [[members[i].id for i in (lead, *rest)] for lead, rest in sorted(stars.items()) if rest]
 
     def _cosines(self, vector: Vector) -> Vector:
         import numpy as np
@@ -229,3 +233,8 @@ class BulletIndex:
             grow = max(need, 2 * have) - have
             self._matrix = np.concatenate([self._matrix, np.zeros((grow, self._matrix.shape[1]), dtype=np.float32)])
             self._groups = np.concatenate([self._groups, np.full(grow, -1, dtype=np.int64)])
+
+
+def _fits(members: Sequence[Bullet], star: Iterable[int], one: int) -> bool:
+    """Whether a bullet differs from each of a star in more than a swapped word."""
+    return not any(parallel(members[i].text, members[one].text) for i in star)

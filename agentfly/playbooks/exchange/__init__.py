@@ -13,6 +13,7 @@ from agentfly.errors import InputError
 from agentfly.playbooks.delta import Add, Delta
 from agentfly.playbooks.exchange import ace, agents, kayba
 from agentfly.playbooks.exchange.items import RULES, in_operation
+from agentfly.playbooks.exchange.matching import matched
 from agentfly.playbooks.exchange.own import FORMAT, export_json, import_json
 from agentfly.playbooks.exchange.source import MAX_BYTES, decoded, seen_lines
 from agentfly.playbooks.playbook import Playbook
@@ -28,7 +29,9 @@ __all__ = [
     "export_json",
     "held",
     "import_json",
+    "matched",
     "read",
+    "recognised",
     "write",
 ]
 
@@ -59,12 +62,17 @@ def read(data: bytes, form: Format | None = None) -> Playbook:
         InputError: too large, not UTF-8, no format that is known, or a fault in it: names the line and the reason.
             Nothing is taken from a file with a fault.
     """
+    return recognised(data, form)[1]
+
+
+def recognised(data: bytes, form: Format | None = None) -> tuple[Format, Playbook]:
+    """The format of a file too; otherwise as `read`."""
     text = decoded(data)
-    chosen = form or detect(text)
-    if chosen in {"json", "kayba"}:
+    if form in {"json", "kayba"} or (form is None and _like_json(text)):
         seen_lines(text)
+    chosen = form or detect(text)
     readers = {"json": import_json, "ace": ace.read, "kayba": kayba.read, "agents": agents.read}
-    return readers[chosen](text)
+    return chosen, readers[chosen](text)
 
 
 def detect(text: str) -> Format:
@@ -73,13 +81,17 @@ def detect(text: str) -> Format:
     Raises:
         InputError: none that is known.
     """
-    if text.lstrip().startswith(("{", "[{", '["')):
+    if _like_json(text):
         return _json_kind(text)
     if agents.looks_like(text):
         return "agents"
     if ace.looks_like(text):
         return "ace"
     raise InputError(f"no playbook format is recognised; name it with --format: {', '.join(FORMATS)}")
+
+
+def _like_json(text: str) -> bool:
+    return text.lstrip().startswith(("{", "[{", '["'))
 
 
 def _json_kind(text: str) -> Format:

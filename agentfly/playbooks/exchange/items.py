@@ -49,7 +49,10 @@ def exact_text(raw: str, kind: BulletKind, rules: Rules = RULES) -> str:
     if hidden:
         raise Refused(f"the invisible character {hidden} has no place in a playbook")
     # Cleaning cuts off one list marker, as models like to copy them. With one before it the text keeps its own.
-    return clean_text(f"- {raw}", rules.chars, lines=kind != "strategy")
+    text = clean_text(f"- {raw}", rules.chars, lines=kind != "strategy")
+    if raw.lstrip().startswith("[") and not text.startswith("["):
+        raise Refused("the text holds the label of a bullet")
+    return text
 
 
 def in_operation(text: str) -> str:

@@ -1,9 +1,13 @@
 """The skillbook of kayba's ace-framework, as JSON.
 
 Its shapes so far, all of which are read: ``bullets`` (the first playbooks), ``skills`` with a ``content`` each, and
-schema version 2, where a skill has an ``issue``, an ``insight`` and keywords. Written is the second, the one that holds
-most of what we have: id, section, text and the two counts. It does not hold kind, exposures, provenance and version, as
-ACE's text does not. Its neutral counts, times and sources have no place here, and skills that it switched off are left out.
+schema version 2, where a skill has an ``issue``, an ``insight`` and keywords. Written is version 2, the only one that it
+reads today. It holds id, section, text and the two counts; not kind, exposures, provenance and version, as ACE's text
+does not. Its neutral counts, times and sources have no place here, and skills that it switched off are left out.
+
+Version 2 has the sections ``context`` and ``harness`` alone. It makes a keyword of any other, and the text both issue
+and insight, which is how we write them. A keyword has lost capitals and spaces: the section's own name stands beside it
+as ``heading``, a key that kayba's reader passes over.
 """
 
 from __future__ import annotations
@@ -22,8 +26,9 @@ from agentfly.playbooks.rules import parse_id
 from agentfly.types import Bullet
 
 Count = Annotated[int, Field(ge=0, lt=2**53)]
-_PLAIN = frozenset({"context", "harness"})
-"""The only sections of schema version 2; what a section was before is its first keyword there."""
+_SECTION = "context"
+_PLAIN = frozenset({_SECTION, "harness"})
+"""The only sections of schema version 2."""
 
 
 class _Skill(BaseModel):
@@ -31,6 +36,7 @@ class _Skill(BaseModel):
 
     id: str = ""
     section: str = "general"
+    heading: str = ""
     content: str | None = None
     issue: str | None = None
     insight: str | None = None
@@ -51,10 +57,14 @@ class _Skill(BaseModel):
         return issue if not insight or insight == issue else f"{issue.rstrip('.:')}: {insight}" if issue else insight
 
     @property
-    def heading(self) -> str:
+    def place(self) -> str:
         """The section, or the keyword that stands for it."""
-        name = self.keywords[0].replace("_", " ") if self.section in _PLAIN and self.keywords else self.section
+        name = self.heading or self._keyword
         return re.sub(r"[^\w &/+,.'()–-]+", " ", name).strip(" _&/+,.'(–-") or "general"
+
+    @property
+    def _keyword(self) -> str:
+        return self.keywords[0].replace("_", " ") if self.section in _PLAIN and self.keywords else self.section
 
 
 def write(bullets: Sequence[Bullet]) -> str:
@@ -64,19 +74,30 @@ def write(bullets: Sequence[Bullet]) -> str:
         bullets: strategies and examples, section by section.
     """
     skills: dict[str, Any] = {}
-    sections: dict[str, list[str]] = {}
     for bullet in bullets:
         skills[bullet.id] = {
             "id": bullet.id,
-            "section": bullet.section,
-            "content": bullet.text,
-            "helpful": bullet.helpful,
-            "harmful": bullet.harmful,
-            "neutral": 0,
+            "section": _SECTION,
+            "heading": bullet.section,
+            "keywords": ["_".join(bullet.section.lower().split())],
+            "issue": bullet.text,
+            "insight": bullet.text,
+            "occurrences": [],
+            "active": True,
+            "used_count": 0,
+            "helpful_count": bullet.helpful,
+            "harmful_count": bullet.harmful,
+            "neutral_count": 0,
         }
-        sections.setdefault(bullet.section, []).append(bullet.id)
     last = max((parsed[1] for bullet in bullets if (parsed := parse_id(bullet.id))), default=0)
-    return json.dumps({"skills": skills, "sections": sections, "next_id": last}, ensure_ascii=False, indent=2) + "\n"
+    whole = {
+        "schema_version": "2",
+        "skills": skills,
+        "sections": {_SECTION: list(skills)} if skills else {},
+        "next_id": last,
+        "similarity_decisions": {},
+    }
+    return json.dumps(whole, ensure_ascii=False, indent=2) + "\n"
 
 
 def looks_like(data: object) -> bool:
@@ -145,7 +166,7 @@ def _item(key: str, value: object, where: str) -> Item | None:
         return None
     return Item(
         where=where,
-        section=skill.heading,
+        section=skill.place,
         id=key,
         text=skill.text,
         kind=kind_of(skill.text),

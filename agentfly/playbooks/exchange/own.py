@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from agentfly.errors import InputError
 from agentfly.playbooks.exchange.items import RULES, exact_text
-from agentfly.playbooks.exchange.source import MAX_BYTES
+from agentfly.playbooks.exchange.source import MAX_BYTES, shown_in_json
 from agentfly.playbooks.playbook import Playbook
 from agentfly.playbooks.rules import Refused, Rules, clean_section, parse_id
 from agentfly.types import Bullet, BulletKind
@@ -46,7 +46,7 @@ class _PlaybookData(BaseModel):
 
 def export_json(playbook: Playbook) -> str:
     """The playbook as JSON, one bullet a line so that files can be compared. `import_json` reads it back, equal."""
-    bullets = ",\n  ".join(json.dumps(_data(bullet), ensure_ascii=False) for bullet in playbook.bullets)
+    bullets = ",\n  ".join(shown_in_json(json.dumps(_data(bullet), ensure_ascii=False)) for bullet in playbook.bullets)
     listed = f"[\n  {bullets}\n ]" if bullets else "[]"
     return f'{{"format": "{FORMAT}", "format_version": 1, "version": {playbook.version},\n "bullets": {listed}}}\n'
 
@@ -66,7 +66,7 @@ def import_json(text: str, rules: Rules = RULES) -> Playbook:
     try:
         data = _PlaybookData.model_validate_json(text)
     except ValidationError as error:
-        raise InputError(f"this is no playbook in our JSON format: {_first_problem(error)}") from None
+        raise InputError(_first_problem(error, text)) from None
     first: dict[str, int] = {}
     bullets = []
     for number, item in enumerate(data.bullets, 1):
@@ -113,6 +113,12 @@ def _bullet(source: str, number: int, data: _BulletData, rules: Rules) -> Bullet
         raise InputError(f"{_place(source, number, data.id)}: {problem}") from None
 
 
-def _first_problem(error: ValidationError) -> str:
+def _first_problem(error: ValidationError, text: str) -> str:
     problem = error.errors(include_url=False, include_input=False)[0]
-    return f"{'.'.join(map(str, problem['loc'])) or 'the file'}: {problem['msg']}"
+    match problem["loc"]:
+        case ("bullets", int(index), *rest):
+            name = ".".join(map(str, rest))
+            return f"{_place(text, index + 1)}: {name + ': ' if name else ''}{problem['msg']}"
+        case place:
+            name = ".".join(map(str, place)) or "the file"
+            return f"this is no playbook in our JSON format: {name}: {problem['msg']}"

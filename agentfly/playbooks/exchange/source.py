@@ -66,6 +66,18 @@ def hidden_in(text: str) -> str:
     return ""
 
 
+def shown_in_json(line: str) -> str:
+    """A line of JSON in which everything can be seen: what is hidden stands as an escape, and reads the same."""
+    if not hidden_in(line):
+        return line
+    return "".join(_escape(c) if c != "\t" and (c in _JOINERS or _unseen(c)) else c for c in line)
+
+
+def _escape(character: str) -> str:
+    units = character.encode("utf-16-be", "surrogatepass")
+    return "".join(f"\\u{units[i]:02x}{units[i + 1]:02x}" for i in range(0, len(units), 2))
+
+
 def _unseen(character: str) -> bool:
     selector = "\ufe00" <= character <= "\ufe0f" or "\U000e0100" <= character <= "\U000e01ef"
     return selector or character in _BLANKS or unicodedata.category(character) in _UNSEEN

@@ -30,7 +30,7 @@ MAIN = "import sys; from agentfly.cli.main import run_cli; sys.exit(run_cli(sys.
 OPERATIONS = [
     {"op": "add", "section": "strategies", "text": "Round at the end. [red]x[/red]"},
     {"op": "add", "section": "strategies", "text": "Look at\n    the rows.", "kind": "example"},
-    {"op": "add", "section": "checks", "text": "value is bare", "kind": "check"},
+    {"op": "add", "section": "checks", "text": "len(answer) < 10", "kind": "check"},
 ]
 
 
@@ -179,7 +179,7 @@ def test_import_adds_as_one_change_that_can_be_undone(agentfly: Run, home: Path,
     assert "by import" in agentfly("playbook", "history").out
     again = agentfly("playbook", "import", path)
     assert again.out.startswith("0 bullets added; the playbook is at version 3")
-    assert again.err.count("says the same already") == 2
+    assert again.err.count("nearly the same as for-") == 2
     agentfly("playbook", "rollback", 2)
     assert book(home) == before
 
@@ -320,7 +320,7 @@ def test_what_is_no_delta_is_refused(agentfly: Run, home: Path, tmp_path: Path, 
 
 def test_an_edit_is_one_change_by_the_human(agentfly: Run, home: Path, tmp_path: Path, editor: Any) -> None:
     editor(
-        "text = text.replace('Round at the end.', 'Round once.').replace('[che-00003 check] value is bare\\n', '')\n"
+        "text = text.replace('Round at the end.', 'Round once.').replace('[che-00003 check] len(answer) < 10\\n', '')\n"
         "text = text.replace('## checks', '- A new one.\\n\\n## checks')"
     )
     done = agentfly("playbook", "edit")
@@ -353,7 +353,7 @@ def test_nothing_changed_is_no_version(agentfly: Run, home: Path, tmp_path: Path
 
 def test_moved_lines_are_ignored(agentfly: Run, home: Path, editor: Any) -> None:
     editor(
-        "line = '[che-00003 check] value is bare\\n'\ntext = text.replace(line, '').replace('## strategies\\n', '## strategies\\n' + line)"
+        "line = '[che-00003 check] len(answer) < 10\\n'\ntext = text.replace(line, '').replace('## strategies\\n', '## strategies\\n' + line)"
     )
     done = agentfly("playbook", "edit")
     assert done.out == "nothing changed\n"

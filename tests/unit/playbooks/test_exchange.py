@@ -56,7 +56,7 @@ def _edited(**changes):
         (_edited(text="a\u202eb"), "U\\+202E"),
         (_edited(text="x" * 3000), "3000"),
         (_edited(section="## x"), "bullet 2"),
-        (_edited(helpful=-1), "bullets.1.helpful"),
+        (_edited(helpful=-1), "bullet 2: helpful"),
         (_edited(surprise=1), "surprise"),
         ("x" * 5_000_001, "5000000"),
     ],

@@ -152,3 +152,9 @@ def test_collisions_are_the_bullets_that_both_touched() -> None:
     newest = BASE.apply(edited("Bare value.", "The value.").delta)
     assert form.collisions(edit, BASE, newest) == ("for-00003",)
     assert form.collisions(edit, BASE, BASE.apply(edited("Round at", "Always round at").delta)) == ()
+
+
+def test_a_label_that_was_copied_into_a_text_is_refused_and_not_cut_off() -> None:
+    line = at("Round at the end.")
+    with pytest.raises(InputError, match=f"line {line}: the text holds the label of a bullet"):
+        edited("Round at the end.", "[str-00004] Round at the end.")

@@ -7,7 +7,7 @@ import time
 import pytest
 
 from agentfly.errors import HomeError, InputError, UserError
-from agentfly.playbooks import Delta, PlaybookLedger, rows
+from agentfly.playbooks import Delta, PlaybookLedger, Rules, rows
 from agentfly.store.home import Home
 from agentfly.testing import HashEmbedder
 
@@ -323,6 +323,24 @@ def test_a_commit_while_everything_is_read(home, monkeypatch, commits):
         assert len(a.diff(0, 1)) == 1
 
 
+def test_a_section_that_is_opened_while_everything_is_read(home, monkeypatch):
+    with Home.open(home.path) as other:
+        b = PlaybookLedger(other.db, None)
+        b.commit(delta(add("rule")), author="run")
+        original, names = home.db.read, iter(["one", "two", "three"])
+
+        def read(sql, params=()):
+            found = original(sql, params)
+            name = next(names, None) if "FROM bullets" in sql else None
+            if name:
+                b.commit(delta(add(f"in {name}", f"part {name}")), author="run")
+            return found
+
+        monkeypatch.setattr(home.db, "read", read)
+        assert PlaybookLedger(home.db, None).current().bullets == b.current().bullets
+        assert b.current().version == 4
+
+
 def test_catching_up_over_many_versions(home, monkeypatch):
     monkeypatch.setattr("agentfly.playbooks.view.REPLAYED", 3)
     with Home.open(home.path) as other:
@@ -457,6 +475,20 @@ def test_both_processes_see_each_others_bullets(home):
         assert not a.commit(delta(add(ALIKE[1])), author="run").refusals, "what it was like is gone"
 
 
+def test_a_large_import_is_compared_whole(home):
+    words = ["alpha", "beta", "gamma", "delta", "omega", "sigma", "theta"]
+    texts = [f"{a} {b} {c} is said of the table" for a in words for b in words for c in words][:300]
+    doubled = [f"{text} here" for text in texts[100:110]]
+    embedder = Counting()
+    ledger = PlaybookLedger(home.db, None, embedder=embedder, similar=0.93)
+    done = ledger.commit(delta(*map(add, [*texts, *doubled])), author="import")
+    kept = {bullet.text for bullet in done.playbook}
+    assert not kept.intersection(doubled)
+    assert len(embedder.texts) == len(set(embedder.texts)) == 310
+    assert ledger.commit(delta(add("Cite the file.")), author="run").accepted
+    assert len(embedder.texts) == 311
+
+
 def test_what_has_no_embedding_yet_gets_one_in_batches(home, monkeypatch):
     monkeypatch.setattr("agentfly.playbooks.neighbours.BATCH", 3)
     PlaybookLedger(home.db, None).commit(
@@ -492,6 +524,24 @@ def test_refining_on_demand_merges_all_there_are(home):
     again = ledger.refine()
     assert (again.accepted, again.version) == (False, done.version)
     assert ledger.rollback(2).playbook.bullets == plain.at(2).bullets
+
+
+def test_rules_that_differ_in_a_word_survive_a_refine(home):
+    plain = PlaybookLedger(home.db, None)
+    rule = "Use {} correlation for the two numeric columns of the table."
+    texts = [rule.format("Pearson's"), rule.format("Spearman's"), rule.format("Pearson's").replace("the two", "two")]
+    plain.commit(delta(*map(add, texts)), author="import")
+    done = meaning(home).refine()
+    assert sorted(bullet.text for bullet in done.playbook) == texts[:2]
+    assert not meaning(home).refine().accepted
+    crowded = PlaybookLedger(home.db, None, budget=done.playbook.tokens + 40, embedder=HashEmbedder(), similar=0.8)
+    assert set(texts[:2]) < {b.text for b in crowded.commit(delta(add("Cite it.")), author="run").playbook}
+
+
+def test_refining_takes_bullets_that_are_longer_than_the_limits(home):
+    long = " ".join(f"word{chr(97 + n)}" for n in range(20))
+    PlaybookLedger(home.db, None).commit(delta(add(long), add(long + " and so on")), author="import")
+    assert len(meaning(home, rules=Rules(chars=50)).refine().playbook) == 1
 
 
 def test_near_the_budget_near_duplicates_go_before_anything_is_retired(home):

@@ -7,14 +7,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agentfly.errors import InputError
-from agentfly.playbooks import Delta, Playbook
+from agentfly.playbooks import Delta, Playbook, PlaybookLedger
 from agentfly.playbooks.changes import invert
 from agentfly.playbooks.draft import assemble
-from agentfly.playbooks.exchange import export_json, import_json
+from agentfly.playbooks.exchange import FORMATS, export_json, held, import_json, recognised, write
 from agentfly.playbooks.operations import carry_out
+from agentfly.playbooks.playbook import content
 from agentfly.playbooks.render import to_markdown
 from agentfly.playbooks.sequence import BLOCK, walk
 from agentfly.playbooks.tokens import estimate_tokens
+from agentfly.store.home import Home
 
 NASTY = st.sampled_from(
     [
@@ -41,6 +43,12 @@ TEXT = st.one_of(
     st.lists(st.one_of(NASTY, st.text(alphabet="abc ", min_size=1, max_size=8)), max_size=8).map("".join),
     st.integers(0, 60).map(lambda n: f"rule {n}"),
 )
+LINES = st.lists(TEXT, min_size=2, max_size=4).map("\n".join)
+CHECK = st.one_of(
+    st.integers(1, 40).map(lambda n: f"len(answer) < {n}"),
+    st.integers(1, 9).map(lambda n: f'matches(question, answer, r"\\d{{{n}}}", "Give a number of {n} digits.")'),
+    st.integers(1, 9).map(lambda n: f"lines = answer.splitlines()\nlen(lines) <= {n}  # ## lines"),
+)
 SECTION = st.one_of(st.sampled_from(["strategies", "Strategies", "structure", "formulas", "策略"]), TEXT)
 ID = st.one_of(
     st.builds("{}-{:05d}".format, st.sampled_from(["str", "str", "stru", "for", "sec"]), st.integers(1, 12)), TEXT
@@ -50,7 +58,9 @@ OPERATION = st.one_of(
         {"op": st.just("add"), "section": SECTION, "text": TEXT},
         optional={"kind": st.sampled_from(["strategy", "example", "check"]), "cases": st.lists(TEXT, max_size=2)},
     ),
-    st.fixed_dictionaries({"op": st.just("update"), "id": ID, "text": TEXT}),
+    st.fixed_dictionaries({"op": st.just("add"), "section": SECTION, "text": LINES, "kind": st.just("example")}),
+    st.fixed_dictionaries({"op": st.just("add"), "section": SECTION, "text": CHECK, "kind": st.just("check")}),
+    st.fixed_dictionaries({"op": st.just("update"), "id": ID, "text": st.one_of(TEXT, LINES, CHECK)}),
     st.fixed_dictionaries({"op": st.just("merge"), "ids": st.lists(ID, max_size=4), "text": TEXT}),
     st.fixed_dictionaries({"op": st.just("remove"), "id": ID}),
     st.fixed_dictionaries({"op": st.just("tag"), "id": ID, "tag": st.sampled_from(["helpful", "harmful", "neutral"])}),
@@ -63,6 +73,10 @@ SEED = Playbook().apply(
                 {"op": "add", "section": section, "text": f"{section} rule {n}"}
                 for n in range(4)
                 for section in ("strategies", "formulas")
+            ]
+            + [
+                {"op": "add", "section": "checks", "text": "len(answer) < 99", "kind": "check"},
+                {"op": "add", "section": "strategies", "text": "Sum it:\n    total = sum(x)", "kind": "example"},
             ]
         }
     )
@@ -180,9 +194,53 @@ def test_the_stored_budget_is_enforced_and_makes_the_rendering_fit(playbook, bud
 @settings(max_examples=100, deadline=None)
 def test_export_and_import_round_trip(playbook):
     again = import_json(export_json(playbook))
-    assert again == playbook
+    assert again.bullets == playbook.bullets
     assert again.version == playbook.version
     assert again.tokens == playbook.tokens
+    for form in FORMATS:
+        data = write(playbook, form).encode()
+        kept = [(b.section, b.text if "\n" in b.text else " ".join(b.text.split())) for b in held(playbook, form)]
+        found, read = recognised(data)
+        assert (found, [(b.section, b.text) for b in read]) == (form, kept if form != "json" else _said(playbook))
+        if form != "agents":
+            assert [(b.id, b.helpful, b.harmful) for b in read] == [
+                (b.id, b.helpful, b.harmful) for b in held(playbook, form)
+            ]
+
+
+def _said(playbook):
+    return [(bullet.section, bullet.text) for bullet in playbook]
+
+
+@given(st.lists(st.one_of(DELTA, DELTA, PLAYBOOK, st.integers(0, 99)), max_size=8), st.sampled_from([None, 90]))
+@settings(max_examples=60, deadline=None)
+def test_every_version_of_every_history_can_be_had_again_bit_for_bit(tmp_path_factory, steps, budget):
+    with Home.open(tmp_path_factory.mktemp("home") / "h") as home:
+        ledger = PlaybookLedger(home.db, None, budget=budget)
+        versions, ids = {0: []}, {}
+        for step in steps:
+            match step:
+                case Delta():
+                    done = ledger.commit(step, author="run", run="r")
+                case Playbook():
+                    done = ledger.replace(step, author="human", reason="as given")
+                case number:
+                    back = number % (ledger.current().version + 1)
+                    done = ledger.rollback(back)
+                    assert list(map(content, done.playbook)) == versions[back]
+            versions.setdefault(done.version, list(map(content, done.playbook)))
+            assert list(map(content, done.playbook)) == versions[done.version]
+            assert budget is None or done.playbook.tokens <= budget
+            for bullet in done.playbook:
+                assert ids.setdefault(bullet.id, (bullet.section, bullet.kind)) == (bullet.section, bullet.kind)
+        reopened = PlaybookLedger(home.db, None)
+        assert reopened.current().bullets == ledger.current().bullets
+        assert reopened.current().tokens == ledger.current().tokens
+        assert sorted(versions) == list(range(len(versions)))
+        for version, bullets in versions.items():
+            assert list(map(content, reopened.at(version))) == bullets
+            forth = reopened.at(version).with_changes(reopened.diff(version, len(versions) - 1), 0)
+            assert forth.bullets == reopened.current().bullets
 
 
 @given(PLAYBOOK, DELTA)

@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agentfly.playbooks import Delta, Playbook
+from agentfly.playbooks.refine import parallel
 from agentfly.playbooks.similar import BulletIndex
 from agentfly.testing import HashEmbedder
 from agentfly.types import Bullet
@@ -62,7 +63,9 @@ def test_only_what_is_new_waits_for_an_embedding(playbook):
 
 
 def test_checks_are_programs_and_not_compared(playbook):
-    index = followed(grow(playbook, add("rounded", "checks", kind="check"), add("bare", "checks", kind="check")))
+    index = followed(
+        grow(playbook, add("len(answer) < 9", "checks", kind="check"), add("len(answer) < 99", "checks", kind="check"))
+    )
     assert len(index) == 4
     assert not index.waiting
 
@@ -128,7 +131,7 @@ def vectors(rows):
 def test_clusters_are_stars_that_leave_nothing_to_merge(drawn, threshold, random):
     """Directions in a plane, so that the truth is plain: compared by brute force."""
     bullets = [
-        Bullet(id=f"str-{n:05d}", section="s", text=f"{'abcdefghijklmnopqrstuvwxyz'[n]}{mark}", helpful=helpful)
+        Bullet(id=f"str-{n:05d}", section="s", text=f"{'word ' * n}{mark}", helpful=helpful)
         for n, (_, helpful, mark) in enumerate(drawn, 1)
     ]
     at = dict(
@@ -138,7 +141,7 @@ def test_clusters_are_stars_that_leave_nothing_to_merge(drawn, threshold, random
             strict=False,
         )
     )
-    mark = {bullet.id: bullet.text[1:] for bullet in bullets}
+    mark = {bullet.id: bullet.text.replace("word ", "") for bullet in bullets}
     index = BulletIndex(2)
     new = index.follow(Playbook.of(bullets))
     random.shuffle(new)
@@ -155,6 +158,30 @@ def test_clusters_are_stars_that_leave_nothing_to_merge(drawn, threshold, random
         assert all(near(lead, other) for other in rest)
     left = [bullet.id for bullet in bullets if bullet.id not in {name for star in found for name in star[1:]}]
     assert not [(a, b) for a in left for b in left if a < b and near(a, b)]
+
+
+RULE = st.builds(
+    lambda test, table, tail: f"Use {test} for the {table} table{tail}.",
+    st.sampled_from(["Pearson's r", "Spearman's rho", "Kendall's tau"]),
+    st.sampled_from(["long", "wide"]),
+    st.sampled_from(["", " at hand", " you are given"]),
+)
+
+
+@given(st.lists(RULE, unique=True, max_size=18), st.randoms(use_true_random=False))
+@settings(max_examples=80, deadline=None)
+def test_rules_that_differ_in_a_word_are_never_in_one_cluster(texts, random):
+    index = BulletIndex(2)
+    new = index.follow(book_of(texts))
+    random.shuffle(new)
+    index.take({bullet.id: np.asarray([1.0, 0.0]) for bullet in new})
+    said = {bullet.id: bullet.text for bullet in new}
+    found = index.clusters(0.9)
+    for star in found:
+        assert not [(a, b) for a in star for b in star if parallel(said[a], said[b])]
+    left = [i for i in said if i not in {name for star in found for name in star}]
+    for one in left:
+        assert all(any(parallel(said[one], said[other]) for other in star) for star in found)
 
 
 @given(st.lists(st.lists(st.integers(0, 30), max_size=6), max_size=8))
