@@ -16,13 +16,15 @@ from agentfly.nodes.state import State
 from agentfly.nodes.workspace import tidy
 from agentfly.playbooks.delta import Delta
 from agentfly.protocols import Model, Scorer, Tool, Trial
-from agentfly.running import OnEvent, as_result, as_task, last, new_run_id, wait
+from agentfly.running import OnEvent, as_result, as_task, last, new_run_id, scored, wait
 from agentfly.types import Feedback, Learned, Recalled, RunResult, Task, Usage
 
 if TYPE_CHECKING:
     from langgraph.graph.state import CompiledStateGraph
 
     from agentfly.config import Settings
+    from agentfly.learning.reading import Source
+    from agentfly.learning.traces import OnBatch, TracesLearned
     from agentfly.memory.bank import CaseBank
     from agentfly.playbooks.ledger import PlaybookLedger
     from agentfly.store.runs import RunRecord, RunStore
@@ -180,7 +182,7 @@ class Agent:
     async def aresume(self, run_id: str, *, on_event: OnEvent | None = None) -> RunResult:
         """`resume` for asynchronous callers."""
         record = self.runs.show(run_id)
-        if not (await self.graph.aget_state(_thread(record.id))).next:
+        if not await self._state(record.id):  # a run that is closed keeps no state
             raise InputError(f"run {record.id} has nothing left to do: start it again with `agentfly run`")
         self.runs.reopen(record.id)
         return await last(self._drive(record.id, record.task, None), on_event)
@@ -194,9 +196,11 @@ class Agent:
                 yield event
             state = await self._state(run_id)
             result = as_result(task, state)
-            self.runs.finish(run_id, result)
-            for number, trial in enumerate(state.get("trials", ())[1:], start=1):
+            result = scored(result, await made.report(task, result))
+            # What each attempt taught, before the result, which may have been scored otherwise.
+            for number, trial in enumerate(state.get("trials", ())):
                 self.runs.add_attempt(run_id, number, trial.attempt, trial.feedback)
+            self.runs.finish(run_id, result)
             await made.checkpointer.adelete_thread(run_id)
         except BaseException as error:
             failed = isinstance(error, Exception)
@@ -262,6 +266,46 @@ class Agent:
             "trials": (Trial(attempt=record.attempts[0], feedback=feedback),),
             "usage": Usage(),
         }
+
+    def learn_traces(
+        self,
+        source: Source,
+        *,
+        batch: int = 8,
+        limit: int | None = None,
+        on_event: OnEvent | None = None,
+        on_batch: OnBatch | None = None,
+    ) -> TracesLearned:
+        """Learn from attempts that somebody else recorded: cases, and rules that several of them ask for.
+
+        Args:
+            source: a file of JSON lines or a JSON list, or the traces as dictionaries: our own runs, OpenAI conversations
+                with a verdict, or question, steps and verdict. A trace is learned from once.
+            batch: how many are curated together.
+            limit: most traces to learn from.
+            on_event: called with each typed event as it happens.
+            on_batch: called with what came of all traces so far, after each batch is kept.
+
+        Raises:
+            InputError: the source cannot be read, or none of its traces can be learned from.
+        """
+        return wait(self.alearn_traces(source, batch=batch, limit=limit, on_event=on_event, on_batch=on_batch))
+
+    async def alearn_traces(
+        self,
+        source: Source,
+        *,
+        batch: int = 8,
+        limit: int | None = None,
+        on_event: OnEvent | None = None,
+        on_batch: OnBatch | None = None,
+    ) -> TracesLearned:
+        """`learn_traces` for asynchronous callers."""
+        from agentfly.learning.traces import learn_traces
+
+        unheard: Callable[[Any], None] = lambda told: None  # noqa: E731
+        emit, tell = on_event or unheard, on_batch or unheard
+        return await learn_traces(self._made, source, batch=batch, limit=limit, emit=emit, on_batch=tell)
 
     def teach(self, text: str, section: str = "strategies") -> Learned:
         """Put a person's rule straight into the playbook.

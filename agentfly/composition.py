@@ -10,15 +10,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from agentfly.config import Settings
+from agentfly.errors import UserError
 from agentfly.events import Notice
 from agentfly.memory.bank import CaseBank
+from agentfly.nodes.evaluate import heard
 from agentfly.nodes.state import Parts
+from agentfly.nodes.workspace import location
 from agentfly.playbooks.ledger import PlaybookLedger
 from agentfly.playbooks.rules import Rules
-from agentfly.protocols import Checker, Generator, Model, Scorer, Tool
+from agentfly.protocols import Checker, Gate, Generator, Model, Scorer, Tool
 from agentfly.store.home import Home
 from agentfly.store.runs import RunStore
-from agentfly.types import Attempt, Feedback, Task
+from agentfly.types import Attempt, Feedback, RunResult, Task
 
 if TYPE_CHECKING:
     from langgraph.graph.state import CompiledStateGraph
@@ -29,6 +32,9 @@ if TYPE_CHECKING:
 EXPLORING = 0.05
 """Temperature of the choice of cases by a policy that learns; its scores are expected rewards. On the simulated stream of
 `tests/benchmarks/test_selection.py` it earned more while learning than 0.1 did, and no less afterwards."""
+
+REFERENCED = ("reference", "outcome")
+"""The kinds of feedback (`Settings.feedback`) in which a reference has a part."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,8 +105,6 @@ class Composition:
     @cached_property
     def parts(self) -> Parts:
         """What the nodes work with."""
-        from agentfly.gates import gate_for
-
         roles = self.settings.models
         return Parts(
             memory=self.bank,
@@ -111,7 +115,7 @@ class Composition:
             curator=self._model(roles.curator),
             checker=self._checker(),
             judge=self._judge,
-            gate=lambda feedback: gate_for(self.settings.gate, feedback, replays=self.settings.replays),
+            gate=self._gate,
             reference=lambda run_id: self._reference(run_id) if self.settings.feedback == "reference" else None,
             temperature=self._temperature,
             workspaces=self.home.artifacts,
@@ -177,10 +181,40 @@ class Composition:
             return as_scorer(self.given.scorer)
         return scorer_named(self.settings.scorer, command=self.settings.command)
 
+    def _gate(self, feedback: Feedback) -> Gate:
+        from agentfly.gates import gate_for
+        from agentfly.gates.always import Always
+
+        if self.settings.feedback == "none":
+            return Always("no attempt is judged")
+        return gate_for(self.settings.gate, feedback, replays=self.settings.replays)
+
     async def _judge(self, run_id: str, task: Task, attempt: Attempt, workspace: Path) -> Feedback | None:
+        """What may be learned from: without the reference where that only scores the result."""
         if attempt.status == "error":  # the provider's failure says nothing about the attempt
             return None
-        return await self._scorer.score(replace(task, reference=self._reference(run_id)), attempt, workspace)
+        known = self._reference(run_id) if self.settings.feedback in REFERENCED else None
+        return await self._scorer.score(replace(task, reference=known), attempt, workspace)
+
+    async def report(self, task: Task, result: RunResult) -> Feedback | None:
+        """What a reference says of an answer where nothing may be learned from it; for the result alone, when all is over.
+
+        None where there is no reference, where it has had its say, or where it cannot be compared.
+        """
+        attempt = result.attempt
+        if task.reference is None or attempt.status == "error" or self.settings.feedback in REFERENCED:
+            return None
+        from agentfly.scorers import scorer_named
+
+        # A command looks at no reference: it has spoken already.
+        scorer = self._scorer if self.given.scorer is not None else scorer_named(self.settings.scorer)
+        known = replace(task.without_reference(), reference=task.reference)
+        try:
+            workspace = location(self.home.artifacts, result.run_id, 0)
+            return await heard(scorer.score(known, attempt, workspace), result.run_id)
+        except UserError as error:  # the answer is there, and has been learned from
+            self.given.notify(Notice(text=f"the answer is not scored: {error}", level="warning"))
+            return None
 
     def _reference(self, run_id: str) -> str | None:
         if run_id in self._references:

@@ -100,7 +100,7 @@ class CheckSettings(_Section):
     tolerance: Fraction = 0.02
     """Share of the right answers on the record that a check may flag."""
     milliseconds: int = Field(default=50, ge=1, le=1000)
-    """Longest time that one check may take."""
+    """Processor time that one check may take on one answer; waiting ends after five times as long and 0.2 s."""
     record: int = Field(default=400, ge=1, le=10_000)
     """How many of the latest judged attempts a check is measured on."""
 
@@ -112,6 +112,8 @@ class LearningSettings(_Section):
     strategies: bool = True
     """Rules in words, by the reflector and the curator."""
     checks: bool = True
+    successes: bool = True
+    """Whether the reflector looks at a success that was hard won and that nothing shown explains."""
 
 
 class EmbeddedSettings(_Section):

@@ -1,8 +1,9 @@
 """The loop, wired in LangGraph:
 
     recall → generate → evaluate → reflect → curate → retain
-                 ▲          │
-                 └──────────┘  after a failure, while there are attempts left to explore with
+                 ▲          │          │
+                 └──────────┴──────────┘  after a failure, while there are attempts left to explore with,
+                                          and then rounds of reflecting and trying again
 
 A run without feedback, or told not to learn, ends after evaluate. A run whose feedback comes later (a person's word)
 enters at reflect.
@@ -42,8 +43,9 @@ def build(parts: Parts, checkpointer: BaseCheckpointSaver[Any] | None = None) ->
     graph.add_conditional_edges(START, _entry, ["recall", "reflect"])
     graph.add_edge("recall", "generate")
     graph.add_edge("generate", "evaluate")
-    graph.add_conditional_edges("evaluate", _after_evaluate(parts.settings.explore), ["generate", "reflect", END])
-    graph.add_edge("reflect", "curate")
+    evaluated, reflected = _after_evaluate(parts.settings.explore), _after_reflect(parts.settings.rounds)
+    graph.add_conditional_edges("evaluate", evaluated, ["generate", "reflect", "curate", END])
+    graph.add_conditional_edges("reflect", reflected, ["generate", "curate"])
     graph.add_edge("curate", "retain")
     graph.add_edge("retain", END)
     return graph.compile(checkpointer=checkpointer, name="agentfly")
@@ -65,8 +67,23 @@ def _after_evaluate(explore: int) -> Callable[[State], Hashable]:
         trials = state.get("trials", ())
         if not (trials and state.get("learn")):
             return END
-        solved = any(trial.feedback.success for trial in trials)
-        unjudged = trials[-1].attempt != state["attempt"]  # who cannot judge this one will not judge the next
-        return "reflect" if solved or unjudged or len(trials) > explore else "generate"
+        done = _solved(state) or not state.get("judged", True)  # who cannot judge this attempt will not judge the next
+        if state.get("reflections"):  # tried again: what led to a success is what is worth keeping
+            return "curate" if done else "reflect"
+        return "reflect" if done or len(trials) > explore else "generate"
 
     return route
+
+
+def _after_reflect(rounds: int) -> Callable[[State], Hashable]:
+    def route(state: State) -> Hashable:
+        told = state.get("reflection") is not None and not state.get("silent")
+        asked = state["trials"][0].feedback.source == "human"  # a person is not asked about a further attempt
+        again = told and not asked and not _solved(state) and state.get("reflections", 0) < rounds
+        return "generate" if again else "curate"
+
+    return route
+
+
+def _solved(state: State) -> bool:
+    return any(trial.feedback.success for trial in state["trials"])

@@ -7,13 +7,14 @@ import secrets
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 from agentfly.errors import InputError
 from agentfly.events import Event, RunFinished
 from agentfly.nodes.state import State
-from agentfly.types import Learned, RunResult, Task
+from agentfly.types import Feedback, Learned, RunResult, Task
 
 T = TypeVar("T")
 OnEvent = Callable[[Event], None]
@@ -66,6 +67,11 @@ def as_result(task: Task, state: State) -> RunResult:
         attempt=attempt,
         feedback=feedback,
     )
+
+
+def scored(result: RunResult, feedback: Feedback | None) -> RunResult:
+    """The result with the feedback that is reported, where that is not what was learned from."""
+    return replace(result, reward=feedback.reward, feedback=feedback) if feedback else result
 
 
 def new_run_id() -> str:

@@ -1,4 +1,4 @@
-"""Structured replies: ask for JSON of a schema, read it, give one chance to mend it."""
+"""Structured replies: ask for JSON of a schema, read it, give a chance to mend it."""
 
 from __future__ import annotations
 
@@ -26,6 +26,8 @@ async def ask(
     messages: Sequence[Message],
     kind: type[M],
     options: CallOptions = CallOptions(),
+    *,
+    repairs: int = 1,
 ) -> tuple[M, Usage]:
     """Ask for an answer of a given shape.
 
@@ -33,31 +35,32 @@ async def ask(
         model: whom to ask.
         messages: the conversation.
         kind: the shape; its JSON schema goes with the call.
-        options: of each of the calls, of which there are one or two.
+        options: of each of the calls.
+        repairs: how often the model may be shown what is wrong with its reply; each costs a call.
 
     Returns:
-        The answer, and what the calls cost together.
+        The answer, and what the calls cost together: ``calls - 1`` of them were repairs.
 
     Raises:
-        ReplyError: unusable even after the model was shown what is wrong with it; carries the usage.
+        ReplyError: unusable even after the repairs; carries the usage.
         ProviderError: a call failed; its usage holds all calls.
     """
     options = replace(options, json_schema=kind.model_json_schema())
-    reply = await model.complete(messages, options)
-    try:
-        return read(reply, kind), reply.usage
-    except ValueError as error:
-        problem = str(error)
-    try:
-        second = await model.complete([*messages, *_repair(reply, problem)], options)
-    except ProviderError as error:
-        error.usage = reply.usage + error.usage
-        raise
-    usage = reply.usage + second.usage
-    try:
-        return read(second, kind), usage
-    except ValueError as error:
-        raise ReplyError(f"the reply is no valid {kind.__name__}: {error}", usage=usage) from None
+    usage, problem = Usage(), ""
+    conversation = list(messages)
+    for _turn in range(1 + repairs):
+        try:
+            reply = await model.complete(conversation, options)
+        except ProviderError as error:
+            error.usage = usage + error.usage
+            raise
+        usage += reply.usage
+        try:
+            return read(reply, kind), usage
+        except ValueError as error:
+            problem = str(error)
+        conversation = [*messages, *_repair(reply, problem)]
+    raise ReplyError(f"the reply is no valid {kind.__name__}: {problem}", usage=usage)
 
 
 def read(reply: Reply, kind: type[M]) -> M:

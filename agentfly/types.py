@@ -159,6 +159,10 @@ class Attempt:
     """Ids of shown cases and bullets that the model named in its replies."""
     left_out: tuple[str, ...] = ()
     """Ids of bullets, checks among them, that were kept back at random so that their lift can be estimated."""
+    leave_out: float = 0.0
+    """How likely each bullet that was learned was to be among them; 0 where nothing was left to chance."""
+    checks: tuple[str, ...] = ()
+    """Ids of the checks in force."""
     questioned: tuple[Questioned, ...] = ()
     """Answers that a check asked another look at, in their order."""
     usage: Usage = field(default_factory=Usage)
@@ -213,6 +217,8 @@ class Reflection:
     """What would have been right."""
     tags: Mapping[str, Tag] = field(default_factory=dict)
     """Verdict on each shown bullet or case, by id."""
+    of_success: bool = False
+    """Whether it is about a hard-won success: the insight is what would have got there at once."""
     usage: Usage = field(default_factory=Usage)
 
 

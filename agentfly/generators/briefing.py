@@ -61,6 +61,7 @@ def opening(brief: Brief, tools: Sequence[Tool]) -> tuple[Message, Message]:
         cases=[_shown(recalled.case, brief) for recalled in brief.cases],
         files=previews(_files(brief.workspace)),
         question=brief.task.question.strip(),
+        lesson=brief.lesson.strip(),
         reminder=REMINDER,
     )
     return Message("system", system), Message("user", task)

@@ -125,7 +125,10 @@ def _own(state: State) -> list[Judged]:
 
 
 def _answers(trial: Trial) -> list[tuple[str, float]]:
+    """What an attempt answered, and what that is worth; nothing where nobody looked at the answer."""
     attempt = trial.attempt
+    if trial.feedback.source == "environment" and trial.feedback.success:
+        return []
     known = [(said.answer, said.reward) for said in attempt.questioned if said.reward is not None]
     return [*known, *([(attempt.answer, trial.feedback.reward)] if attempt.answer is not None else [])]
 

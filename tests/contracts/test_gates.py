@@ -9,13 +9,14 @@ import pytest
 
 from agentfly.gates import GATES, gate_for
 from agentfly.protocols import Gate, PastSuccess, Trial
-from agentfly.types import Attempt, Feedback
+from agentfly.types import Attempt, Feedback, Step
 
 TESTING = sorted(set(GATES) - {"always"})
 
 
-def trial(reward: float) -> Trial:
-    return Trial(attempt=Attempt(task_id="t"), feedback=Feedback(reward=reward, source="reference"), id=f"r/{reward:g}")
+def trial(reward: float, steps: int = 1) -> Trial:
+    attempt = Attempt(task_id="t", steps=tuple(Step(index=number) for number in range(steps)))
+    return Trial(attempt=attempt, feedback=Feedback(reward=reward, source="reference"), id=f"r/{reward:g}")
 
 
 async def mended() -> Trial:
@@ -52,6 +53,28 @@ async def test_a_gate_that_tests_keeps_only_what_earns_more_and_shows_the_eviden
     verdict = await GATES[name]().decide(trial(0.4), retry)
     assert verdict.accepted is kept
     assert [done.feedback.reward for done in verdict.trials] == [after]
+
+
+@pytest.mark.parametrize(
+    ("reward", "steps", "kept", "reason"),
+    [
+        (1.0, 2, True, "quicker: 4 steps → 2"),
+        (1.0, 4, False, "not quicker: 4 steps → 4"),
+        (1.0, 5, False, "not quicker: 4 steps → 5"),
+        (0.9, 1, False, "not quicker: reward 1 → 0.9"),
+        (0.0, 1, False, "not quicker: reward 1 → 0"),
+    ],
+)
+async def test_fix_keeps_what_was_learned_from_a_success_where_it_gets_there_sooner(
+    reward: float, steps: int, kept: bool, reason: str
+) -> None:
+    async def retry() -> Trial:
+        return trial(reward, steps)
+
+    verdict = await GATES["fix"]().decide(trial(1.0, 4), retry)
+    assert (verdict.accepted, verdict.reason) == (kept, reason)
+    assert len(verdict.trials) == 1
+    assert not (await GATES["fix"]().decide(trial(1.0, 4), unjudged)).accepted
 
 
 @pytest.mark.parametrize("name", TESTING)

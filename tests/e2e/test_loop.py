@@ -136,7 +136,7 @@ def test_a_useless_reflector_or_curator_costs_its_calls_and_nothing_else(tmp_pat
         assert agent.run("And 1 + 5?", reference="6").answer == "6", "the next run goes on as if nothing had been"
 
 
-@pytest.mark.parametrize("setting", ["reference", "environment"])
+@pytest.mark.parametrize("setting", ["reference", "outcome"])
 def test_the_reference_reaches_no_prompt_state_or_event_but_the_reflectors_where_allowed(
     tmp_path: Path, setting: str
 ) -> None:
