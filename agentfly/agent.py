@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, cast
+from typing import TYPE_CHECKING, Any, Self
 
 from agentfly.composition import Composition, Given, named_settings
 from agentfly.config import home_path, resolve_settings
+from agentfly.driving import Drive
 from agentfly.errors import InputError
-from agentfly.events import Event, Notice, RunFinished, RunStarted
+from agentfly.events import Event, Notice, RunStarted
 from agentfly.nodes.state import State
-from agentfly.nodes.workspace import tidy
 from agentfly.playbooks.delta import Delta
-from agentfly.protocols import Model, Scorer, Tool, Trial
-from agentfly.running import OnEvent, as_result, as_task, last, new_run_id, scored, wait
-from agentfly.types import Feedback, Learned, Recalled, RunResult, Task, Usage
+from agentfly.protocols import Model, Scorer, Tool
+from agentfly.running import OnEvent, as_task, last, new_run_id, wait
+from agentfly.types import Feedback, Learned, RunResult, Task, Usage
 
 if TYPE_CHECKING:
     from langgraph.graph.state import CompiledStateGraph
@@ -27,7 +26,7 @@ if TYPE_CHECKING:
     from agentfly.learning.traces import OnBatch, TracesLearned
     from agentfly.memory.bank import CaseBank
     from agentfly.playbooks.ledger import PlaybookLedger
-    from agentfly.store.runs import RunRecord, RunStore
+    from agentfly.store.runs import RunStore
 
 ScorerLike = str | Scorer | Callable[..., Any]
 
@@ -74,6 +73,7 @@ class Agent:
             notify=notify or (lambda notice: None),
         )
         self._made = Composition(self.home, resolved, given)
+        self._drive = Drive(self._made)
 
     @property
     def settings(self) -> Settings:
@@ -168,7 +168,7 @@ class Agent:
             "exclude_self": exclude_self,
             "usage": Usage(),
         }
-        async for event in self._drive(run_id, task, first):
+        async for event in self._drive.run(run_id, task, first):
             yield event
 
     def resume(self, run_id: str, *, on_event: OnEvent | None = None) -> RunResult:
@@ -182,42 +182,10 @@ class Agent:
     async def aresume(self, run_id: str, *, on_event: OnEvent | None = None) -> RunResult:
         """`resume` for asynchronous callers."""
         record = self.runs.show(run_id)
-        if not await self._state(record.id):  # a run that is closed keeps no state
+        if not await self._drive.state(record.id):  # a run that is closed keeps no state
             raise InputError(f"run {record.id} has nothing left to do: start it again with `agentfly run`")
         self.runs.reopen(record.id)
-        return await last(self._drive(record.id, record.task, None), on_event)
-
-    async def _drive(self, run_id: str, task: Task, first: State | None) -> AsyncIterator[Event]:
-        """Run the graph from `first`, or from its checkpoint where that is None, and close the record."""
-        made = self._made
-        made.remember_reference(run_id, task.reference)
-        try:
-            async for event in self._events(first, run_id):
-                yield event
-            state = await self._state(run_id)
-            result = as_result(task, state)
-            result = scored(result, await made.report(task, result))
-            # What each attempt taught, before the result, which may have been scored otherwise.
-            for number, trial in enumerate(state.get("trials", ())):
-                self.runs.add_attempt(run_id, number, trial.attempt, trial.feedback)
-            self.runs.finish(run_id, result)
-            await made.checkpointer.adelete_thread(run_id)
-        except BaseException as error:
-            failed = isinstance(error, Exception)
-            self.runs.fail(run_id, str(error) if failed else "interrupted", "error" if failed else "interrupted")
-            raise
-        finally:
-            made.forget_reference(run_id)
-            tidy(self._made.home.artifacts, run_id, task)
-        yield RunFinished(result=result)
-
-    async def _events(self, first: State | None, thread: str) -> AsyncIterator[Event]:
-        config = _thread(thread)
-        async for event in self.graph.astream(first, config, stream_mode="custom", durability="sync"):
-            yield cast(Event, event)
-
-    async def _state(self, thread: str) -> State:
-        return cast(State, (await self.graph.aget_state(_thread(thread))).values)
+        return await last(self._drive.run(record.id, record.task, None), on_event)
 
     def learn(self, result: RunResult | str, feedback: Feedback, *, on_event: OnEvent | None = None) -> Learned:
         """Learn from feedback that came after the run: reflect, curate, retain.
@@ -235,37 +203,7 @@ class Agent:
     async def alearn(self, result: RunResult | str, feedback: Feedback, *, on_event: OnEvent | None = None) -> Learned:
         """`learn` for asynchronous callers."""
         record = self.runs.show(result if isinstance(result, str) else result.run_id)
-        if not record.attempts:
-            raise InputError(f"run {record.id} has no attempt to learn from")
-        thread = f"{record.id}:{secrets.token_hex(4)}"
-        try:
-            async for event in self._events(self._judged(record, feedback), thread):
-                if on_event is not None:
-                    on_event(event)
-            state = await self._state(thread)
-            learned = state.get("learned", Learned())
-            for number, trial in enumerate(state["trials"][1:], start=len(record.trials)):
-                self.runs.add_attempt(record.id, number, trial.attempt, trial.feedback)
-        finally:
-            await self._made.checkpointer.adelete_thread(thread)
-            tidy(self._made.home.artifacts, record.id, record.task)
-        self.runs.set_feedback(record.id, feedback, learned)
-        return learned
-
-    def _judged(self, record: RunRecord, feedback: Feedback) -> State:
-        """The state in which the graph enters at reflect."""
-        book, shown = self.playbook.current(), set(record.shown_bullets)
-        cases = (self.bank.get(case) for case in record.shown_cases)
-        return {
-            "run_id": record.id,
-            "task": record.task.without_reference(),
-            "learn": True,
-            "recalled": tuple(Recalled(case=case, similarity=0.0, score=0.0) for case in cases),
-            "bullets": tuple(bullet for bullet in book if bullet.id in shown),
-            "playbook": book.render(budget=self.settings.playbook.in_prompt),
-            "trials": (Trial(attempt=record.attempts[0], feedback=feedback),),
-            "usage": Usage(),
-        }
+        return await self._drive.learn(record, feedback, on_event or (lambda event: None))
 
     def learn_traces(
         self,
@@ -342,7 +280,3 @@ class Agent:
         self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None
     ) -> None:
         await self.aclose()
-
-
-def _thread(name: str) -> Any:
-    return {"configurable": {"thread_id": name}}

@@ -15,6 +15,7 @@ from agentfly.errors import SandboxError
 from agentfly.events import Curated, Notice
 from agentfly.nodes.committing import commit
 from agentfly.nodes.curating import rules_of
+from agentfly.nodes.evaluate import UNKNOWN
 from agentfly.nodes.state import Emit, Parts, State
 from agentfly.playbooks.checks.catalogue import READY
 from agentfly.playbooks.checks.standing import Standing, admission, measure, retirement
@@ -127,7 +128,7 @@ def _own(state: State) -> list[Judged]:
 def _answers(trial: Trial) -> list[tuple[str, float]]:
     """What an attempt answered, and what that is worth; nothing where nobody looked at the answer."""
     attempt = trial.attempt
-    if trial.feedback.source == "environment" and trial.feedback.success:
+    if trial.feedback.source == "environment" and trial.feedback.reward == UNKNOWN.reward:
         return []
     known = [(said.answer, said.reward) for said in attempt.questioned if said.reward is not None]
     return [*known, *([(attempt.answer, trial.feedback.reward)] if attempt.answer is not None else [])]
