@@ -63,6 +63,7 @@ async def admit(proposed: Delta, state: State, parts: Parts, emit: Emit) -> Lear
     if not parts.settings.learning.checks:
         return None
     current, rules = parts.playbook.current(), rules_of(parts)
+    _refuse(proposed, current, rules, state, parts, emit)
     failed = not any(trial.feedback.success for trial in state["trials"][:1])
     candidates = [*_proposed(proposed, current, rules), *(_from_library(current, parts, rules) if failed else ())]
     if not candidates and not current.checks:
@@ -77,6 +78,14 @@ async def admit(proposed: Delta, state: State, parts: Parts, emit: Emit) -> Lear
     learned = _retire(current.checks, measured, state, parts, emit)
     in_force = [measured[bullet.id] for bullet in current.checks]
     return _admit(candidates, measured, in_force, state, parts, emit) or learned
+
+
+def _refuse(proposed: Delta, current: Playbook, rules: Rules, state: State, parts: Parts, emit: Emit) -> None:
+    """Write down the proposals that are no checks at all, and why."""
+    for refusal in current.refusals(proposed, rules=rules):
+        delta = Delta(reason=proposed.reason, operations=(proposed.operations[refusal.index],))
+        parts.playbook.drop(delta, refusal.reason, {"gate": "record"}, state["run_id"])
+        emit(Curated(accepted=False, reason=refusal.reason))
 
 
 def _proposed(proposed: Delta, current: Playbook, rules: Rules) -> list[_Candidate]:

@@ -105,3 +105,32 @@ def test_a_check_that_the_curator_writes_is_judged_on_the_record_and_not_by_the_
         assert dropped.evidence["standing"]["alarms"] == 4
         mended = agent.run(ASKED.format(20, 3), reference="6.67")
         assert mended.reward == 1.0
+
+
+def test_a_check_that_loops_writes_or_takes_a_second_is_stopped_and_refused(tmp_path: Path) -> None:
+    diagnosis = json.dumps({"diagnosis": "Not rounded.", "insight": "Round.", "helpful": [], "harmful": []})
+    bad = {
+        "while True:\n    pass\nlen(answer) < 9": "longer than 50 ms",
+        "sum(range(10**9)) < len(answer)": "longer than 50 ms",
+        "open('/tmp/x', 'w').write(answer)": "open",
+        "import socket\nsocket.socket()": "socket",
+        "undefined_name < 3": "undefined_name",
+    }
+    operations = [{"op": "add", "section": "checks", "text": text, "kind": "check"} for text in bad]
+
+    def talks(messages: Sequence[Message]) -> str:
+        if "review an attempt" in messages[0].content:
+            return diagnosis
+        reply = json.dumps({"reason": "form", "operations": operations})
+        return reply if "You keep a playbook" in messages[0].content else careless(messages)
+
+    settings = {"learning.strategies": True, "checks.library": False}
+    with agent_at(tmp_path, talks, **settings) as agent:
+        solve_some(agent)
+        result = agent.run(ASKED.format(10, 3), reference="3.33")
+        assert result.answer == "3.33333333333333", "the answer is not lost"
+        assert not agent.playbook.current().checks
+        told = " ".join(revision.reason for revision in agent.playbook.history())
+        assert told.count("longer than 50 ms") == 2
+        for word in set(bad.values()):
+            assert word in told
