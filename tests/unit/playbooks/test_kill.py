@@ -159,7 +159,8 @@ def check(nursery: Nursery, names: list[str]) -> Playbook:
         assert home.playbook.read_text() == to_markdown(current)
         stored = home.db.read("SELECT text, embedding FROM bullets WHERE embedding IS NOT NULL")
         made = HashEmbedder().embed([row[0] for row in stored])
-        assert np.array_equal(made, np.array([np.frombuffer(row[1], dtype="<f4") for row in stored]))
+        kept_vectors = np.array([np.frombuffer(row[1], dtype="<f4") for row in stored])
+        assert np.allclose(made, kept_vectors, atol=1e-6), "each embedding is that of its text"
     return current
 
 
