@@ -138,7 +138,8 @@ def contract(summary: TracesLearned) -> dict[str, Any]:
 def _draw(summary: TracesLearned) -> None:
     from agentfly.cli.text import count, one_line
 
-    typer.echo(f"{count(summary.read, 'trace')} read, {summary.learned} learned, {summary.known} known before")
+    skipped = f", {len(summary.skipped)} skipped" if summary.skipped else ""
+    typer.echo(f"{count(summary.read, 'trace')} read, {summary.learned} learned, {summary.known} known before{skipped}")
     typer.echo(f"{count(summary.cases, 'case')} kept")
     typer.echo(
         f"{count(summary.kept + summary.dropped, 'playbook change')}: {summary.kept} kept, {summary.dropped} dropped"

@@ -44,7 +44,7 @@ def test_people_get_a_few_lines(agentfly: Run, traces: Path) -> None:
     done = agentfly("learn", "--traces", traces)
     assert done.code == 0
     assert done.out.splitlines() == [
-        "3 traces read, 2 learned, 0 known before",
+        "3 traces read, 2 learned, 0 known before, 1 skipped",
         "2 cases kept",
         "0 playbook changes: 0 kept, 0 dropped",
     ]
