@@ -92,6 +92,7 @@ async def test_a_check_that_breaks_the_worker_is_known(monkeypatch: pytest.Monke
     async def send(child: checking.Child, message: dict[str, object]) -> None:
         if "breaks(answer)" in message.get("texts", ()):  # type: ignore[operator]
             child.kill()
+            await child.gone()  # it could answer before it dies
         await sent(child, message)
 
     monkeypatch.setattr(checking.Child, "send", send)
