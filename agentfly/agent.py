@@ -39,7 +39,7 @@ class Agent:
         home: folder that holds what it has learned; see `agentfly.config.home_path` for the default.
         tools: Python functions or `Tool` objects that the model's code may call.
         scorer: gives feedback: a scorer's name, a `Scorer`, or a function; see `agentfly.scorers.FunctionScorer`.
-        strategy: how it acts: ``codeact``, or ``auto``.
+        strategy: how it acts: ``codeact``, ``tools``, or ``auto``.
         policy: which recalled cases are shown: ``similarity``, ``episodic`` or ``neural``.
         gate: which deltas are kept: ``always``, ``fix``, ``replay``, or ``auto``.
         settings: any other setting of `agentfly.config.Settings`, by dotted key: ``{"limits.steps": 10}``.

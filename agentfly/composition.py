@@ -149,11 +149,14 @@ class Composition:
 
     def _generator(self) -> Generator:
         from agentfly.generators.codeact import CodeActGenerator
+        from agentfly.generators.toolcalling import ToolCallingGenerator
         from agentfly.tools.python import PythonSandbox
         from agentfly.tools.toolbox import as_tool
 
         tools = [as_tool(tool) for tool in self.given.tools]
         sandbox = PythonSandbox(memory_mb=self.settings.code_memory_mb, tools=tools)
+        if self.strategy == "tools":
+            return ToolCallingGenerator(self._model(), sandbox, code_seconds=self.settings.code_seconds)
         return CodeActGenerator(self._model(), sandbox, code_seconds=self.settings.code_seconds)
 
     def _checker(self) -> Checker:

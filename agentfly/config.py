@@ -141,7 +141,7 @@ class Settings(_Section):
     call_seconds: float = Field(default=120.0, gt=0)
     """Longest time that one model call may take, retries included."""
     retries: int = Field(default=4, ge=0, le=20)
-    strategy: Annotated[Literal["auto", "codeact"], BeforeValidator(_strategy_name)] = "auto"
+    strategy: Annotated[Literal["auto", "codeact", "tools"], BeforeValidator(_strategy_name)] = "auto"
     policy: Literal["similarity", "episodic", "neural"] = "similarity"
     gate: Literal["auto", "always", "fix", "replay"] = "auto"
     replays: int = Field(default=3, ge=1, le=32)

@@ -17,7 +17,7 @@ MAX_FILE_BYTES = 512 * 2**20
 MAX_QUESTION_CHARS = 200_000
 
 # Allowed values as the help names them; a test holds them equal to those of `agentfly.config.Settings`.
-STRATEGIES = ("auto", "codeact")
+STRATEGIES = ("auto", "codeact", "tools")
 POLICIES = ("similarity", "episodic", "neural")
 GATES = ("auto", "always", "fix", "replay")
 SCORERS = ("auto", "gaia", "exact", "numeric")

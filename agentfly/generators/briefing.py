@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 from agentfly.generators.extract import is_code
 from agentfly.prompts import render
@@ -39,7 +39,17 @@ class Turn:
     """The kind of error that came of it; empty where none did."""
 
 
-def without_repeats(turns: Sequence[Turn]) -> list[Turn]:
+class _Failing(Protocol):
+    """What of a turn says whether it failed: `Turn.error`."""
+
+    @property
+    def error(self) -> str: ...
+
+
+_T = TypeVar("_T", bound=_Failing)
+
+
+def without_repeats(turns: Sequence[_T]) -> list[_T]:
     """The turns to go on with. A model copies what it sees, its own mistakes first.
 
     Of several that failed in the same way the last one stays; after the third, none does, and the task is begun afresh.
@@ -56,15 +66,20 @@ def without_repeats(turns: Sequence[Turn]) -> list[Turn]:
 def opening(brief: Brief, tools: Sequence[Tool]) -> tuple[Message, Message]:
     """System prompt and task. What is the same for many tasks stands first, so that its cached prefix is used again."""
     system = render("codeact", tools=[_offer(tool) for tool in tools], playbook=brief.playbook.strip())
+    return Message("system", system), task_message(brief, REMINDER)
+
+
+def task_message(brief: Brief, reminder: str) -> Message:
+    """Recalled cases, previews of the files, the question and the last attempt's lesson, then the reminder."""
     task = render(
         "codeact_task",
         cases=[_shown(recalled.case, brief) for recalled in brief.cases],
         files=previews(_files(brief.workspace)),
         question=brief.task.question.strip(),
         lesson=brief.lesson.strip(),
-        reminder=REMINDER,
+        reminder=reminder,
     )
-    return Message("system", system), Message("user", task)
+    return Message("user", task)
 
 
 def conversation(start: Sequence[Message], turns: Sequence[Turn], chars: int) -> list[Message]:
@@ -112,18 +127,23 @@ def asked_on(execution: Execution, chars: int, repeats: int, files: str) -> str:
         if not seen:
             return f"The block printed nothing. {REMINDER}"
         return f"Output:\n{seen}\n\nIf this answers the task, reply with a block that calls final_answer with it; else go on."
-    hint = _ANSWER_VALUE if "SyntaxError" in execution.error and "final_answer(" in execution.error else ""
+    hint = answer_hint(execution.error)
     if not repeats:
         return f"{seen}\n\nCorrect the code. {hint}{REMINDER}"
     known = f" These are the files:\n{files}\n\n" if files else " "
     return f"{seen}\n\nThe same error again: take another way.{known}{hint}{REMINDER}"
 
 
-def reconsider(answer: str, failures: Sequence[CheckFailure]) -> str:
+def answer_hint(error: str) -> str:
+    """What ``final_answer`` takes, where an error comes of giving it something that is no Python."""
+    return _ANSWER_VALUE if "SyntaxError" in error and "final_answer(" in error else ""
+
+
+def reconsider(answer: str, failures: Sequence[CheckFailure], reminder: str = REMINDER) -> str:
     """The observation after checks asked for another look at an answer."""
     told = "\n".join(f"- {failure.message}" for failure in failures)
     return (
-        f"Your answer was: {answer}\nBefore it is accepted:\n{told}\n\nIf that applies, correct the answer. {REMINDER}"
+        f"Your answer was: {answer}\nBefore it is accepted:\n{told}\n\nIf that applies, correct the answer. {reminder}"
     )
 
 

@@ -10,7 +10,7 @@ import json
 import time
 import zipfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +19,26 @@ import pytest
 from agentfly.errors import ModelUnavailableError, ProviderError, ProviderTimeout, UserError
 from agentfly.events import CodeStarted, StepFinished, TextDelta
 from agentfly.generators.codeact import CodeActGenerator
+from agentfly.generators.toolcalling import ToolCallingGenerator
 from agentfly.protocols import Brief, CheckFailure, Generator, Model
 from agentfly.records import from_json, to_json
 from agentfly.testing import ScriptedModel
 from agentfly.tools.python import PythonSandbox
 from agentfly.tools.toolbox import tool
-from agentfly.types import Attempt, Bullet, Case, Limits, Message, Questioned, Recalled, Reply, Step, Task, Usage
+from agentfly.types import (
+    Attempt,
+    Bullet,
+    Case,
+    Limits,
+    Message,
+    Questioned,
+    Recalled,
+    Reply,
+    Step,
+    Task,
+    ToolCall,
+    Usage,
+)
 
 
 @dataclass(frozen=True)
@@ -32,14 +46,33 @@ class Strategy:
     """How a strategy is built, and how a reply that runs Python code looks in it."""
 
     build: Callable[..., Generator]
-    reply: Callable[[str], str]
+    reply: Callable[[str], str | Reply]
+    nothing_called: str
+    """What the model is told after a reply that does nothing."""
 
 
 def _codeact(model: Model, **settings: Any) -> Generator:
     return CodeActGenerator(model, PythonSandbox(memory_mb=1024, tools=[convert, fetch]), **settings)
 
 
-STRATEGIES = {"codeact": Strategy(_codeact, lambda code: f"```python\n{code}\n```")}
+def _tools(model: Model, **settings: Any) -> Generator:
+    return ToolCallingGenerator(model, PythonSandbox(memory_mb=1024, tools=[convert, fetch]), **settings)
+
+
+def _called(code: str) -> Reply:
+    call = ToolCall(id="call-1", name="python", arguments=json.dumps({"code": code}))
+    return Reply(text="Let us see.", tool_calls=(call,), finish_reason="tool_calls")
+
+
+def _called_in_text(code: str) -> str:
+    return json.dumps({"name": "python", "arguments": {"code": code}})
+
+
+STRATEGIES = {
+    "codeact": Strategy(_codeact, lambda code: f"```python\n{code}\n```", "no Python code"),
+    "tools": Strategy(_tools, _called, "Nothing was called"),
+    "tools in text": Strategy(_tools, _called_in_text, "Nothing was called"),
+}
 
 
 @tool
@@ -166,9 +199,9 @@ async def test_the_solution_alone_gives_the_answer(strategy: Strategy, workspace
 
 async def test_tells_what_happens(strategy: Strategy, workspace: Path) -> None:
     attempt, _, events = await act(strategy, ["print('seen')", "final_answer(2)"], brief(workspace))
-    assert "".join(e.text for e in events if isinstance(e, TextDelta) and e.step == 0) == strategy.reply(
-        "print('seen')"
-    )
+    said = strategy.reply("print('seen')")
+    text = "".join(e.text for e in events if isinstance(e, TextDelta) and e.step == 0)
+    assert text == (said.text if isinstance(said, Reply) else said)
     assert [e.code for e in events if isinstance(e, CodeStarted)] == ["print('seen')", "final_answer(2)"]
     assert tuple(e.step for e in events if isinstance(e, StepFinished)) == attempt.steps
     assert attempt.steps[0].observation == "seen"
@@ -195,7 +228,7 @@ async def test_no_code_is_a_mistake_of_the_model(strategy: Strategy, workspace: 
     attempt, model, _ = await act(strategy, [Reply(text="It is certainly 42."), "final_answer(42)"], brief(workspace))
     assert attempt.answer == "42"
     assert attempt.steps[0].error
-    assert "no Python code" in model.calls[1].messages[-1].content
+    assert strategy.nothing_called in model.calls[1].messages[-1].content
 
 
 async def test_repeating_an_error_changes_something(strategy: Strategy, workspace: Path) -> None:
@@ -231,7 +264,8 @@ async def test_limits_keep_the_best_answer(
     strategy: Strategy, workspace: Path, limits: Limits, reason: str, steps: int
 ) -> None:
     usage = Usage(calls=1, prompt_tokens=50, cost_usd=0.02)
-    first = Reply(text=strategy.reply("x = 17\nprint('guess:', x)"), usage=usage)
+    said = strategy.reply("x = 17\nprint('guess:', x)")
+    first = replace(said if isinstance(said, Reply) else Reply(text=said), usage=usage)
     codes = [first, "1 / 0\n" if reason != "seconds" else "import time; time.sleep(30)"]
     attempt, model, _ = await act(strategy, codes, brief(workspace, limits=limits))
     assert (attempt.status, attempt.reason, attempt.answer) == ("limit", reason, "17")
@@ -239,7 +273,8 @@ async def test_limits_keep_the_best_answer(
     assert attempt.solution == "x = 17\nprint('guess:', x)"
 
 
-async def test_a_reply_without_code_may_be_longer(strategy: Strategy, workspace: Path) -> None:
+async def test_a_reply_without_code_may_be_longer(workspace: Path) -> None:
+    strategy = STRATEGIES["codeact"]
     replies = [Reply(text=""), "print(1)", "final_answer(1)"]
     _, model, _ = await act(strategy, replies, brief(workspace), stop=("```\n",))
     assert [call.options.stop for call in model.calls] == [("```\n",), (), ("```\n",)]
@@ -430,7 +465,7 @@ async def test_the_reference_is_nowhere(strategy: Strategy, workspace: Path) -> 
 
 
 async def test_attempts_run_side_by_side(strategy: Strategy, tmp_path: Path) -> None:
-    def answer(messages: Sequence[Message]) -> str:
+    def answer(messages: Sequence[Message]) -> str | Reply:
         return strategy.reply(f"final_answer({messages[1].content.split('echo ')[1].split()[0]})")
 
     generator = strategy.build(ScriptedModel(answer))
@@ -449,7 +484,8 @@ async def test_is_a_generator(strategy: Strategy) -> None:
     assert generator.name in STRATEGIES
 
 
-async def test_a_sandbox_that_does_not_work_is_the_persons_to_mend(workspace: Path) -> None:
-    generator = CodeActGenerator(ScriptedModel(), PythonSandbox(tier="nowhere"))
+@pytest.mark.parametrize("made", [CodeActGenerator, ToolCallingGenerator])
+async def test_a_sandbox_that_does_not_work_is_the_persons_to_mend(made: Any, workspace: Path) -> None:
+    generator = made(ScriptedModel(), PythonSandbox(tier="nowhere"))
     with pytest.raises(UserError, match="nowhere"):
         await generator.attempt(brief(workspace))

@@ -83,7 +83,7 @@ class ChatView:
         """One line for each step; /steps shows all."""
         line = Text(f"step {step.index + 1}    ", style="dim")
         if step.action.strip():
-            line.append(f"{count(len(step.action.strip().splitlines()), 'line')} of code", style="dim")
+            line.append(f"{count(len(step.action.strip().splitlines()), 'line')} of action", style="dim")
         if step.observation.strip():
             line.append("  → ", style="dim")
             room = max(20, self._console.width - len(line) - 2)

@@ -1,0 +1,163 @@
+"""What every strategy keeps of an attempt, and how one goes on and ends."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+from agentfly.errors import LimitReached, ProviderError, ProviderTimeout
+from agentfly.generators.briefing import GUESSED, cited, reconsider
+from agentfly.generators.budget import Budget
+from agentfly.generators.solution import Ran, written_down
+from agentfly.protocols import Brief, CheckFailure, Execution
+from agentfly.types import Attempt, AttemptStatus, Message, Questioned, Reply, Step, Usage
+
+Emit: TypeAlias = Callable[[Any], None]
+Ended: TypeAlias = "tuple[str | None, AttemptStatus, str]"
+"""How an attempt ended: its answer, its status, and the reason of that."""
+
+
+@dataclass(slots=True, kw_only=True)
+class State:
+    """What one attempt has gathered so far."""
+
+    brief: Brief
+    budget: Budget
+    start: tuple[Message, Message]
+    """System prompt and task."""
+    files: str
+    """Previews of the task's files."""
+    reminder: str
+    """How to answer, told again with each observation."""
+    steps: list[Step] = field(default_factory=list)
+    said: list[str] = field(default_factory=list)
+    """What the model wrote, reply by reply."""
+    ran: list[Ran] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
+    """Kinds of the errors that came, one entry each time."""
+    usage: Usage = field(default_factory=Usage)
+    best: str | None = None
+    """Best answer so far: what the last block that worked printed, or an answer that a check questioned."""
+    solution: str = ""
+    """The working part that gave it."""
+    questioned: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """Answers that another look was asked at, with the ids of the checks that did."""
+    tools: dict[str, None] = field(default_factory=dict)
+    """Names of the tools that were called, in the order of their first call."""
+    untrusted: bool = False
+    model: str = ""
+
+    def took(self, reply: Reply) -> None:
+        """Count a reply of the model."""
+        self.usage += reply.usage
+        self.model = reply.model or self.model
+
+    def ran_block(self, code: str, execution: Execution) -> None:
+        """Note a block that was run, and what it called."""
+        self.ran.append(Ran(code, execution.error))
+        self.tools.update(dict.fromkeys(execution.tools))
+        self.untrusted = self.untrusted or execution.untrusted
+
+    def failed(self, kind: str) -> int:
+        """Note an error; how often the same came before."""
+        self.errors.append(kind)
+        return self.errors.count(kind) - 1
+
+    def temperature(self) -> float:
+        """Higher once an error repeats: at the same temperature the model would write the same again."""
+        base = self.brief.temperature
+        repeats = max((self.errors.count(kind) for kind in self.errors), default=1) - 1
+        return min(base + 0.35 * max(repeats, 0), max(base, 1.0))
+
+    def nothing_read(self) -> bool:
+        """Whether there are files and nothing but blocks that only state their answer was run."""
+        return bool(self.files) and all(written_down(block.code) for block in self.ran)
+
+
+async def work(
+    state: State, ask: Callable[[], Awaitable[Reply]], step: Callable[[Reply], Awaitable[str | None]]
+) -> Ended:
+    """Step until there is an answer or something ends the attempt.
+
+    Args:
+        state: of the attempt; limits are checked before each call.
+        ask: calls the model.
+        step: does what a reply says; the answer if that gave one that is accepted.
+    """
+    while True:
+        try:
+            state.budget.check(len(state.steps), state.usage)
+            reply = await ask()
+        except LimitReached as limit:
+            return state.best, "limit", limit.limit
+        except ProviderError as error:
+            state.usage += error.usage
+            if isinstance(error, ProviderTimeout) and _out_of_time(state.budget):
+                return state.best, "limit", "seconds"
+            return state.best, "error", str(error)
+        answer = await step(reply)
+        if answer is not None:
+            return answer, "answered", ""
+
+
+async def examine(state: State, answer: str, given: Step, guessed: bool) -> str:
+    """Put an answer to the checks; they may ask for another look, once for each answer.
+
+    Args:
+        state: of the attempt.
+        answer: as text.
+        given: the step that gave it.
+        guessed: whether it was given with nothing read.
+
+    Returns:
+        What the model is told where another look is asked for; empty where the answer is accepted.
+    """
+    if answer in state.questioned:
+        return ""
+    failures: Sequence[CheckFailure]
+    if guessed:  # small models guess from the previews
+        failures = [CheckFailure(bullet_id="", message=GUESSED)]
+    else:
+        failures = await state.brief.examine(answer, (*state.steps, given))
+    if not failures:
+        return ""
+    state.questioned[answer] = tuple(failure.bullet_id for failure in failures if failure.bullet_id)
+    return reconsider(answer, failures, state.reminder)
+
+
+def record(state: State, ended: Ended, strategy: str, tier: str) -> Attempt:
+    """The attempt as it is kept.
+
+    Args:
+        state: of the attempt.
+        ended: how it ended.
+        strategy: name of the strategy.
+        tier: sandbox tier that code ran in, empty when none ran.
+    """
+    answer, status, reason = ended
+    shown_cases = tuple(recalled.case.id for recalled in state.brief.cases)
+    shown_bullets = tuple(bullet.id for bullet in state.brief.bullets)
+    return Attempt(
+        task_id=state.brief.task.id,
+        steps=tuple(state.steps),
+        answer=answer,
+        status=status,
+        reason=reason,
+        solution=state.solution,
+        shown_cases=shown_cases,
+        shown_bullets=shown_bullets,
+        cited=cited((*shown_cases, *shown_bullets), state.said),
+        questioned=tuple(Questioned(answer=said, checks=ids) for said, ids in state.questioned.items() if ids),
+        usage=state.usage,
+        model=state.model,
+        strategy=strategy,
+        sandbox=tier,
+        tools=tuple(state.tools),
+        untrusted=state.untrusted,
+    )
+
+
+def _out_of_time(budget: Budget) -> bool:
+    left = budget.seconds_left()
+    return left is not None and left < 0.05
