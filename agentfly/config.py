@@ -116,6 +116,50 @@ class LearningSettings(_Section):
     """Whether the reflector looks at a success that was hard won and that nothing shown explains."""
 
 
+def _names(value: object) -> object:
+    """A comma-separated text as the names in it; the two words stay words."""
+    if not isinstance(value, str) or value.strip().lower() in ("auto", "none"):
+        return value.strip().lower() if isinstance(value, str) else value
+    return tuple(name.strip() for name in value.split(",") if name.strip())
+
+
+class PlanSettings(_Section):
+    """The strategy `plan`."""
+
+    executor: Literal["auto", "codeact", "tools"] = "auto"
+    """What acts on a subtask."""
+    cycles: int = Field(default=3, ge=1, le=20)
+    """Most plans of one attempt: the first one and those that replace it."""
+    subtasks: int = Field(default=8, ge=1, le=50)
+    """Most subtasks of one plan."""
+
+
+class ToolSettings(_Section):
+    """Tools that come with agentfly."""
+
+    builtin: Annotated[Literal["auto", "none"] | tuple[str, ...], BeforeValidator(_names)] = "auto"
+    """Names of those that are offered. ``auto``: for models other than the embedded one, those that can work here."""
+    seconds: float = Field(default=60.0, gt=0)
+    """Longest time of one call."""
+    search: Literal["auto", "searxng", "tavily", "serper", "ddgs"] = "auto"
+    """Which search engine; ``auto`` takes the first that is configured."""
+    searxng: str | None = None
+    """Address of a SearxNG instance."""
+    vision: str | None = None
+    """Model that looks at images; null takes the generator's where it can."""
+    speech: str | None = None
+    """Model that transcribes speech, such as ``openai/whisper-1``."""
+
+
+class McpSettings(_Section):
+    """Tools of MCP servers."""
+
+    config: Path | None = None
+    """A JSON file with ``mcpServers``; null takes the home's ``mcp.json`` where there is one."""
+    connect_seconds: float = Field(default=30.0, gt=0)
+    """How long a server may take to start and to say what it offers."""
+
+
 class EmbeddedSettings(_Section):
     """The model that runs in this process."""
 
@@ -141,7 +185,15 @@ class Settings(_Section):
     call_seconds: float = Field(default=120.0, gt=0)
     """Longest time that one model call may take, retries included."""
     retries: int = Field(default=4, ge=0, le=20)
-    strategy: Annotated[Literal["auto", "codeact", "tools"], BeforeValidator(_strategy_name)] = "auto"
+    strategy: Annotated[Literal["auto", "codeact", "tools", "plan"], BeforeValidator(_strategy_name)] = "auto"
+    plan: PlanSettings = PlanSettings()
+    tools: ToolSettings = ToolSettings()
+    mcp: McpSettings = McpSettings()
+    approve: Literal["ask", "auto", "never"] = "auto"
+    """Calls of tools that write, execute or reach the network: ``auto`` makes them, ``ask`` waits for a person, ``never``
+    refuses them."""
+    unsafe_code: bool = False
+    """Run model-written code without a sandbox. An argument only: no file and no environment variable can set it."""
     policy: Literal["similarity", "episodic", "neural"] = "similarity"
     gate: Literal["auto", "always", "fix", "replay"] = "auto"
     replays: int = Field(default=3, ge=1, le=32)
@@ -215,6 +267,10 @@ def resolve_settings(
         _merge(merged, layer)
         for key in _dotted(layer):
             origin[key] = name
+    if origin.get("unsafe_code") not in (None, "arguments"):
+        raise ConfigError(
+            f"unsafe_code is set in {origin['unsafe_code']}: it takes the sandbox away, so only --unsafe-code can ask for it"
+        )
     try:
         return Settings.model_validate(merged), origin
     except ValidationError as error:

@@ -172,8 +172,10 @@ class Attempt:
     """The sandbox tier that code ran in, empty when none ran."""
     tools: tuple[str, ...] = ()
     """Names of the tools that were called, in the order of their first call."""
+    origins: tuple[str, ...] = ()
+    """Where content that was read came from: ``file`` (the task's attachments), ``web``, ``mcp``."""
     untrusted: bool = False
-    """Whether content fetched from outside was read on the way (a tool of the risk ``network`` was called)."""
+    """Whether content from outside was read on the way (``web`` or ``mcp``)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

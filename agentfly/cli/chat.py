@@ -14,6 +14,10 @@ def chat(
     home: options.Home = None,
     gate: options.GateName = None,
     policy: options.Policy = None,
+    tools: options.Tools = None,
+    mcp: options.Mcp = None,
+    approve: options.Approve = None,
+    unsafe_code: options.UnsafeCode = False,
     steps: options.Steps = None,
     seconds: options.Seconds = None,
     tokens: options.Tokens = None,
@@ -30,7 +34,8 @@ def chat(
     """
     layer = options.overrides(
         set_, model=model, strategy=strategy, gate=gate, policy=policy, limits__steps=steps, limits__seconds=seconds,
-        limits__tokens=tokens, temperature=temperature, seed=seed,
+        limits__tokens=tokens, temperature=temperature, seed=seed, tools__builtin=tools,
+        mcp__config=mcp, approve=approve, unsafe_code=unsafe_code or None,
     )  # fmt: skip
     files = options.check_files(file)
     path = options.check_settings(home, layer)

@@ -17,10 +17,11 @@ MAX_FILE_BYTES = 512 * 2**20
 MAX_QUESTION_CHARS = 200_000
 
 # Allowed values as the help names them; a test holds them equal to those of `agentfly.config.Settings`.
-STRATEGIES = ("auto", "codeact", "tools")
+STRATEGIES = ("auto", "codeact", "tools", "plan")
 POLICIES = ("similarity", "episodic", "neural")
 GATES = ("auto", "always", "fix", "replay")
 SCORERS = ("auto", "gaia", "exact", "numeric")
+APPROVALS = ("ask", "auto", "never")
 
 
 def _one_of(names: Sequence[str]) -> str:
@@ -64,6 +65,27 @@ ScorerName = Annotated[
 Command = Annotated[
     str | None,
     typer.Option("--command", metavar="CMD", help="Shell command that judges the attempt: exit status 0 is success."),
+]
+Tools = Annotated[
+    str | None,
+    typer.Option(
+        "--tools", metavar="NAMES", help="Built-in tools to offer: auto, none, or names such as read_file,fetch_page."
+    ),
+]
+Mcp = Annotated[
+    Path | None,
+    typer.Option("--mcp", metavar="FILE", help="JSON file with mcpServers. Default: mcp.json in the home."),
+]
+Approve = Annotated[
+    str | None,
+    typer.Option(
+        "--approve",
+        metavar="HOW",
+        help=f"Tool calls that write, execute or reach the network: {_one_of(APPROVALS)}.",
+    ),
+]
+UnsafeCode = Annotated[
+    bool, typer.Option("--unsafe-code", help="Run model-written code WITHOUT a sandbox, where none works here.")
 ]
 Steps = Annotated[int | None, typer.Option("--steps", metavar="N", help="Most steps of an attempt.")]
 Seconds = Annotated[float | None, typer.Option("--seconds", metavar="S", help="Most seconds of an attempt.")]

@@ -51,6 +51,10 @@ def run(
     command: options.Command = None,
     gate: options.GateName = None,
     policy: options.Policy = None,
+    tools: options.Tools = None,
+    mcp: options.Mcp = None,
+    approve: options.Approve = None,
+    unsafe_code: options.UnsafeCode = False,
     steps: options.Steps = None,
     seconds: options.Seconds = None,
     tokens: options.Tokens = None,
@@ -73,7 +77,8 @@ def run(
     """
     layer = options.overrides(
         set_, model=model, strategy=strategy, scorer=scorer, command=command, gate=gate, policy=policy,
-        limits__steps=steps, limits__seconds=seconds, limits__tokens=tokens, temperature=temperature, seed=seed,
+        limits__steps=steps, limits__seconds=seconds, limits__tokens=tokens, temperature=temperature, seed=seed, tools__builtin=tools,
+        mcp__config=mcp, approve=approve, unsafe_code=unsafe_code or None,
     )  # fmt: skip
     if reference is not None and not reference.strip():
         raise InputError("the reference is empty; leave --reference out where the answer is not known")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
@@ -10,7 +11,7 @@ from agentfly.errors import LimitReached, ProviderError, ProviderTimeout
 from agentfly.generators.briefing import GUESSED, cited, reconsider
 from agentfly.generators.budget import Budget
 from agentfly.generators.solution import Ran, written_down
-from agentfly.protocols import Brief, CheckFailure, Execution
+from agentfly.protocols import OUTSIDE, Brief, CheckFailure, CodeWorker, Execution, Sandbox, Tool
 from agentfly.types import Attempt, AttemptStatus, Message, Questioned, Reply, Step, Usage
 
 Emit: TypeAlias = Callable[[Any], None]
@@ -45,7 +46,8 @@ class State:
     """Answers that another look was asked at, with the ids of the checks that did."""
     tools: dict[str, None] = field(default_factory=dict)
     """Names of the tools that were called, in the order of their first call."""
-    untrusted: bool = False
+    origins: dict[str, None] = field(default_factory=dict)
+    """Where content that was read came from, see `Attempt.origins`."""
     model: str = ""
 
     def took(self, reply: Reply) -> None:
@@ -57,7 +59,7 @@ class State:
         """Note a block that was run, and what it called."""
         self.ran.append(Ran(code, execution.error))
         self.tools.update(dict.fromkeys(execution.tools))
-        self.untrusted = self.untrusted or execution.untrusted
+        self.origins.update(dict.fromkeys(execution.origins))
 
     def failed(self, kind: str) -> int:
         """Note an error; how often the same came before."""
@@ -73,6 +75,12 @@ class State:
     def nothing_read(self) -> bool:
         """Whether there are files and nothing but blocks that only state their answer was run."""
         return bool(self.files) and all(written_down(block.code) for block in self.ran)
+
+
+def opened(sandbox: Sandbox, brief: Brief, tools: Sequence[Tool] = ()) -> AbstractAsyncContextManager[CodeWorker]:
+    """A worker for an attempt: its calls go through the journal, and it cannot change the task's files."""
+    attached = [file.name for file in brief.task.files]
+    return sandbox.open(brief.workspace, tools, call=brief.journal.call, readonly=attached)
 
 
 async def work(
@@ -154,7 +162,8 @@ def record(state: State, ended: Ended, strategy: str, tier: str) -> Attempt:
         strategy=strategy,
         sandbox=tier,
         tools=tuple(state.tools),
-        untrusted=state.untrusted,
+        origins=tuple(dict.fromkeys([*(["file"] if state.brief.task.files else []), *state.origins])),
+        untrusted=any(origin in OUTSIDE for origin in state.origins),
     )
 
 

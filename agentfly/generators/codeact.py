@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from agentfly.events import CodeStarted, StepFinished, TextDelta
 from agentfly.generators.answers import answer_text, guess
-from agentfly.generators.attempting import Emit, State, examine, record, work
+from agentfly.generators.attempting import Emit, State, examine, opened, record, work
 from agentfly.generators.briefing import (
     REMINDER,
     Turn,
@@ -76,7 +76,7 @@ class CodeActGenerator:
     async def attempt(self, brief: Brief, emit: Emit = lambda event: None) -> Attempt:
         """As `agentfly.protocols.Generator.attempt`."""
         budget = Budget(brief.limits)
-        async with self._sandbox.open(brief.workspace, self._tools) as worker:
+        async with opened(self._sandbox, brief, self._tools) as worker:
             offered = (*self._sandbox.tools, *self._tools)
             start = await asyncio.to_thread(opening, brief, offered)
             files = await asyncio.to_thread(file_previews, brief)
@@ -99,7 +99,9 @@ class CodeActGenerator:
             timeout=state.budget.seconds_left(),
         )
         messages = conversation(state.start, without_repeats(state.turns), self._context_chars)
-        reply = await self._model.complete(messages, options, lambda text: emit(TextDelta(text=text, step=number)))
+        reply = await state.brief.journal.reply(
+            lambda: self._model.complete(messages, options, lambda text: emit(TextDelta(text=text, step=number)))
+        )
         state.took(reply)
         return reply
 

@@ -14,7 +14,7 @@ from agentfly.errors import ToolError
 from agentfly.generators.answers import answer_text
 from agentfly.generators.briefing import clip, observed
 from agentfly.generators.calls import Request, fitted, line
-from agentfly.protocols import CodeWorker, Execution, Tool
+from agentfly.protocols import Call, CodeWorker, Execution, Tool
 from agentfly.tools.toolbox import identifier, jsonable
 
 PYTHON, ANSWER = "python", "final_answer"
@@ -74,6 +74,8 @@ class Performer:
     worker: CodeWorker | None
     chars: int
     """Longest result."""
+    call: Call
+    """Makes the calls of tools."""
     begin: Callable[[Result], None]
     """Told of each call before it is made."""
     seconds: Callable[[str], float]
@@ -137,7 +139,7 @@ class Performer:
         seconds = self.seconds(request.name)
         try:
             async with asyncio.timeout(seconds):
-                value = _shown(jsonable(await tool.call(arguments)))
+                value = _shown(jsonable(await self.call(tool, arguments)))
         except ToolError as error:
             return self._mistaken(request, arguments, str(error))
         except TimeoutError:

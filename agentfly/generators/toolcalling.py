@@ -11,7 +11,7 @@ from time import monotonic
 from agentfly.errors import ConfigError
 from agentfly.events import CodeStarted, StepFinished, TextDelta
 from agentfly.generators.answers import LONGEST_GUESS, guess
-from agentfly.generators.attempting import Emit, State, examine, record, work
+from agentfly.generators.attempting import Emit, State, examine, opened, record, work
 from agentfly.generators.briefing import error_kind, file_previews, task_message, without_repeats
 from agentfly.generators.budget import Budget
 from agentfly.generators.calls import Requests, echoed, requests
@@ -19,7 +19,7 @@ from agentfly.generators.exchanges import CUT, NUDGE, REMINDER, Exchange, conver
 from agentfly.generators.performing import ANSWER, PYTHON, Offer, Performer, Result
 from agentfly.generators.solution import distil
 from agentfly.prompts import render
-from agentfly.protocols import Brief, CallOptions, CodeWorker, Execution, Model, Sandbox, Tool
+from agentfly.protocols import Brief, CallOptions, CodeWorker, Execution, Model, Sandbox, Tool, origin_of
 from agentfly.types import Attempt, Message, Reply, Step, ToolCall
 
 
@@ -102,7 +102,7 @@ class ToolCallingGenerator:
         async with AsyncExitStack() as stack:
             worker: CodeWorker | None = None
             if self._sandbox is not None:
-                worker = await stack.enter_async_context(self._sandbox.open(brief.workspace, self._tools))
+                worker = await stack.enter_async_context(opened(self._sandbox, brief, self._tools))
             start, files = await asyncio.to_thread(self._opening, brief)
             state = _State(
                 brief=brief,
@@ -133,7 +133,9 @@ class ToolCallingGenerator:
             timeout=state.budget.seconds_left(),
         )
         messages = conversation(state.start, without_repeats(state.exchanges), self._context_chars)
-        reply = await self._model.complete(messages, options, lambda text: emit(TextDelta(text=text, step=number)))
+        reply = await state.brief.journal.reply(
+            lambda: self._model.complete(messages, options, lambda text: emit(TextDelta(text=text, step=number)))
+        )
         state.took(reply)
         return reply
 
@@ -175,12 +177,14 @@ class ToolCallingGenerator:
             emit(CodeStarted(code=result.action, step=number))
             if tool := self._offer.tools.get(result.request.name):
                 state.tools[tool.name] = None
-                state.untrusted = state.untrusted or tool.risk == "network"
+                if origin := origin_of(tool):
+                    state.origins[origin] = None
 
         return Performer(
             offer=self._offer,
             worker=worker,
             chars=state.brief.limits.output_chars,
+            call=state.brief.journal.call,
             begin=begin,
             seconds=lambda name: state.budget.within(self._seconds.get(name, self._tool_seconds)),
         )

@@ -4,10 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from agentfly.protocols.acting import Brief, Generator, Recall, Scorer, recall_nothing
+from agentfly.protocols.acting import Brief, Generator, Journal, Live, Recall, Scorer, recall_nothing
 from agentfly.protocols.checking import Checked, Checker, CheckFailure, CheckWorker, Examine, Judged, Subject, accept
 from agentfly.protocols.crediting import Exposure
-from agentfly.protocols.executing import CodeWorker, Execution, Risk, Sandbox, Tool
+from agentfly.protocols.executing import (
+    OUTSIDE,
+    Call,
+    CodeWorker,
+    Execution,
+    Origin,
+    Risk,
+    Sandbox,
+    Tool,
+    call_directly,
+    origin_of,
+)
 from agentfly.protocols.gating import Gate, Outcome, Past, PastSuccess, Replayed, Retry, Solved, Trial, Verdict, no_past
 from agentfly.protocols.models import CallOptions, Embedder, Model
 from agentfly.protocols.selection import Episode, LearningPolicy, Policy, Shown
@@ -17,7 +28,9 @@ if TYPE_CHECKING:
     from agentfly.protocols.vectors import Vector as Vector
 
 __all__ = [
+    "OUTSIDE",
     "Brief",
+    "Call",
     "CallOptions",
     "CheckFailure",
     "CheckWorker",
@@ -31,9 +44,12 @@ __all__ = [
     "Exposure",
     "Gate",
     "Generator",
+    "Journal",
     "Judged",
     "LearningPolicy",
+    "Live",
     "Model",
+    "Origin",
     "Outcome",
     "Past",
     "PastSuccess",
@@ -51,6 +67,8 @@ __all__ = [
     "Trial",
     "Verdict",
     "accept",
+    "call_directly",
     "no_past",
+    "origin_of",
     "recall_nothing",
 ]

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 from agentfly.protocols.checking import Examine, accept
-from agentfly.types import Attempt, Bullet, Feedback, Limits, Recalled, Task
+from agentfly.protocols.executing import Tool
+from agentfly.types import Attempt, Bullet, Feedback, Limits, Recalled, Reply, Task
 
 Recall: TypeAlias = Callable[[str], Awaitable[Sequence[Recalled]]]
 """Recalls cases for a subtask, given in words, and records that they were shown in this run."""
@@ -17,6 +18,36 @@ Recall: TypeAlias = Callable[[str], Awaitable[Sequence[Recalled]]]
 async def recall_nothing(text: str) -> Sequence[Recalled]:
     """A `Recall` without a memory behind it."""
     return ()
+
+
+class Journal(Protocol):
+    """What comes to an attempt from outside passes through here: model replies and results of tools.
+
+    A journal that keeps them lets an attempt that was killed, or that waits for a person, begin again and come to where it was
+    without paying for a reply or doing anything twice. It is also where a call waits for permission.
+    """
+
+    async def reply(self, ask: Callable[[], Awaitable[Reply]]) -> Reply:
+        """The next reply of the model: the one on record, else what `ask` gives."""
+        ...
+
+    async def call(self, tool: Tool, arguments: Mapping[str, Any]) -> Any:
+        """As `Tool.call`; where this very call is on record, its result or error.
+
+        Raises:
+            ToolError: the tool's own, or the call is not permitted.
+        """
+        ...
+
+
+class Live:
+    """A `Journal` that keeps nothing and permits everything."""
+
+    async def reply(self, ask: Callable[[], Awaitable[Reply]]) -> Reply:
+        return await ask()
+
+    async def call(self, tool: Tool, arguments: Mapping[str, Any]) -> Any:
+        return await tool.call(arguments)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +65,8 @@ class Brief:
     """For strategies that plan: the cases for one subtask."""
     examine: Examine = accept
     """The checks in force: an answer is put to them once before it is accepted."""
+    journal: Journal = field(default_factory=Live)
+    """Every model reply and every call of a tool passes through it."""
     lesson: str = ""
     """What the reflector made of the last attempt at this very task, where it is tried again."""
     limits: Limits = field(default_factory=Limits)

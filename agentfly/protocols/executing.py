@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, TypeAlias, runtime_checkable
 
 Risk = Literal["read", "write", "execute", "network"]
+"""What a call may do: look at what is here, change something, run a program, or reach the network."""
+Origin = Literal["", "file", "web", "mcp"]
+"""Where content that a tool brings comes from; empty where the person or the tool itself made it."""
+OUTSIDE: frozenset[Origin] = frozenset({"web", "mcp"})
+"""Origins that the person did not choose the content of."""
 
 
 @runtime_checkable
@@ -39,6 +44,23 @@ class Tool(Protocol):
         ...
 
 
+def origin_of(tool: Tool) -> Origin:
+    """Where what a tool brings comes from: its attribute ``origin`` where it has one, else the web for a tool of the risk ``network``."""
+    told: Origin | None = getattr(tool, "origin", None)
+    if told is not None:
+        return told
+    return "web" if tool.risk == "network" else ""
+
+
+Call: TypeAlias = Callable[[Tool, Mapping[str, Any]], Awaitable[Any]]
+"""Calls a tool with arguments by name; as `Tool.call`."""
+
+
+async def call_directly(tool: Tool, arguments: Mapping[str, Any]) -> Any:
+    """A `Call` with nothing in between."""
+    return await tool.call(arguments)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Execution:
     """What came of running one block of code."""
@@ -60,8 +82,13 @@ class Execution:
     """Whether the worker had to be started again, so that all variables are lost."""
     tools: tuple[str, ...] = ()
     """Names of the tools that the code called, in the order of their first call; calls that failed count."""
-    untrusted: bool = False
-    """Whether one of them has the risk ``network``, so that content from outside may have been read."""
+    origins: tuple[Origin, ...] = ()
+    """Where what these tools brought came from, each once; see `origin_of`."""
+
+    @property
+    def untrusted(self) -> bool:
+        """Whether content from outside may have been read."""
+        return any(origin in OUTSIDE for origin in self.origins)
 
 
 @runtime_checkable
@@ -99,12 +126,21 @@ class Sandbox(Protocol):
         """Tools that every worker offers as functions."""
         ...
 
-    def open(self, workspace: Path, tools: Sequence[Tool] = ()) -> AbstractAsyncContextManager[CodeWorker]:
+    def open(
+        self,
+        workspace: Path,
+        tools: Sequence[Tool] = (),
+        *,
+        call: Call = call_directly,
+        readonly: Sequence[str] = (),
+    ) -> AbstractAsyncContextManager[CodeWorker]:
         """A worker whose working folder is `workspace`; it is closed on leaving the context.
 
         Args:
             workspace: folder that the code may read and write.
             tools: offered as functions besides the sandbox's own.
+            call: makes every call of a tool.
+            readonly: names of files in `workspace` that the code must not change: the task's attachments.
 
         Raises:
             SandboxError: on entering, when no tier works on this machine.

@@ -13,7 +13,7 @@ from time import monotonic
 from typing import Any
 
 from agentfly.errors import SandboxError, ToolError
-from agentfly.protocols import Execution, Tool
+from agentfly.protocols import Call, Execution, Tool, call_directly, origin_of
 from agentfly.tools.sandbox.bubblewrap import packages
 from agentfly.tools.sandbox.child import Broken, Child
 from agentfly.tools.sandbox.launch import launch, next_user
@@ -31,9 +31,19 @@ class PythonWorker:
     """A `CodeWorker`. The process starts at once and is waited for when the first block runs."""
 
     def __init__(
-        self, workspace: Path, tier: str, memory_mb: int, tools: Sequence[Tool] = (), tool_seconds: float = 60.0
+        self,
+        workspace: Path,
+        tier: str,
+        memory_mb: int,
+        tools: Sequence[Tool] = (),
+        tool_seconds: float = 60.0,
+        *,
+        call: Call = call_directly,
+        readonly: Sequence[str] = (),
     ) -> None:
         self._workspace = workspace
+        self._through = call
+        self._readonly = tuple(readonly)
         self._tier = tier
         self._memory_mb = memory_mb
         self._tools = {identifier(tool.name): tool for tool in tools}
@@ -69,8 +79,8 @@ class PythonWorker:
 
     def _with_tools(self, execution: Execution) -> Execution:
         """The result of a block, with the tools that it called."""
-        untrusted = any(tool.risk == "network" for tool in self._called.values())
-        return replace(execution, tools=tuple(self._called), untrusted=untrusted)
+        origins = dict.fromkeys(origin for tool in self._called.values() if (origin := origin_of(tool)))
+        return replace(execution, tools=tuple(self._called), origins=tuple(origins))
 
     async def close(self) -> None:
         self._closed = True
@@ -132,7 +142,7 @@ class PythonWorker:
         self._called[tool.name] = tool  # before the call: an error message may carry what was fetched
         try:
             async with asyncio.timeout(self._tool_seconds):
-                value = await call_positionally(tool, frame.get("args"), frame.get("kwargs"))
+                value = await call_positionally(tool, frame.get("args"), frame.get("kwargs"), self._through)
         except ToolError as error:
             return {"error": str(error)}
         except TimeoutError:
@@ -189,7 +199,14 @@ class PythonSandbox:
         return self._tools
 
     @asynccontextmanager
-    async def open(self, workspace: Path, tools: Sequence[Tool] = ()) -> AsyncIterator[PythonWorker]:
+    async def open(
+        self,
+        workspace: Path,
+        tools: Sequence[Tool] = (),
+        *,
+        call: Call = call_directly,
+        readonly: Sequence[str] = (),
+    ) -> AsyncIterator[PythonWorker]:
         """A worker in `workspace`. Entering does not wait for its process, so that it starts beside other work.
 
         Raises:
@@ -199,7 +216,10 @@ class PythonSandbox:
 
         tier = await choose(self.tier)
         folder = await asyncio.to_thread(workspace.resolve, strict=True)
-        worker = PythonWorker(folder, tier, self.memory_mb, (*self._tools, *tools), self._tool_seconds)
+        offered = (*self._tools, *tools)
+        worker = PythonWorker(
+            folder, tier, self.memory_mb, offered, self._tool_seconds, call=call, readonly=readonly
+        )
         try:
             yield worker
         finally:

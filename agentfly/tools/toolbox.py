@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, PydanticUserError, Validation
 from pydantic_core import PydanticSerializationError, from_json, to_json
 
 from agentfly.errors import ConfigError, ToolError
-from agentfly.protocols import Risk, Tool
+from agentfly.protocols import Call, Origin, Risk, Tool, call_directly
 
 
 class FunctionTool:
@@ -24,6 +24,7 @@ class FunctionTool:
         name: by default the function's.
         description: by default its docstring.
         risk: what it may do to the outside.
+        origin: where what it brings comes from; by default the web where its risk is ``network``.
 
     Raises:
         ConfigError: the signature cannot be described, for example because of ``*args``.
@@ -36,11 +37,13 @@ class FunctionTool:
         name: str | None = None,
         description: str | None = None,
         risk: Risk = "read",
+        origin: Origin | None = None,
     ) -> None:
         self._function = function
         self._name: str = name or getattr(function, "__name__", None) or type(function).__name__
         self._description = description if description is not None else inspect.getdoc(function) or ""
         self._risk: Risk = risk
+        self.origin: Origin = origin if origin is not None else "web" if risk == "network" else ""
         self._arguments = _model(function, self._name)
         try:
             self._schema = self._arguments.model_json_schema()
@@ -97,7 +100,7 @@ class FunctionTool:
 def tool(function: Callable[..., Any], /) -> FunctionTool: ...
 @overload
 def tool(
-    *, name: str | None = None, description: str | None = None, risk: Risk = "read"
+    *, name: str | None = None, description: str | None = None, risk: Risk = "read", origin: Origin | None = None
 ) -> Callable[[Callable[..., Any]], FunctionTool]: ...
 def tool(
     function: Callable[..., Any] | None = None,
@@ -106,11 +109,12 @@ def tool(
     name: str | None = None,
     description: str | None = None,
     risk: Risk = "read",
+    origin: Origin | None = None,
 ) -> FunctionTool | Callable[[Callable[..., Any]], FunctionTool]:
     """Make a function a tool; the schema comes from its signature, the description from its docstring."""
 
     def wrap(target: Callable[..., Any]) -> FunctionTool:
-        return FunctionTool(target, name=name, description=description, risk=risk)
+        return FunctionTool(target, name=name, description=description, risk=risk, origin=origin)
 
     return wrap if function is None else wrap(function)
 
@@ -120,13 +124,14 @@ def as_tool(item: Tool | Callable[..., Any]) -> Tool:
     return item if isinstance(item, Tool) else FunctionTool(item)
 
 
-async def call_positionally(target: Tool, args: object, kwargs: object) -> Any:
+async def call_positionally(target: Tool, args: object, kwargs: object, call: Call = call_directly) -> Any:
     """Call a tool the way Python code does.
 
     Args:
         target: the tool; positional arguments follow the order of its schema.
         args: list of positional arguments.
         kwargs: dict of named ones.
+        call: makes the call.
 
     Raises:
         ToolError: too many arguments, or one given twice, or the tool's own.
@@ -139,7 +144,7 @@ async def call_positionally(target: Tool, args: object, kwargs: object) -> Any:
     arguments = dict(zip(names, positional, strict=False))
     if twice := arguments.keys() & named.keys():
         raise ToolError(f"{target.name}: {', '.join(sorted(twice))} was given twice. Call it as {signature(target)}")
-    return jsonable(await target.call({**arguments, **named}))
+    return jsonable(await call(target, {**arguments, **named}))
 
 
 def signature(target: Tool) -> str:

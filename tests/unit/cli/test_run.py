@@ -163,7 +163,7 @@ def test_a_dash_reads_the_question_from_standard_input(
         (["q", "--file", "{tmp}/a/x.csv", "--file", "{tmp}/a/x.csv"], "two files are named x.csv"),
         (["q", "--file", "{tmp}/huge"], "the most is 512 MiB"),
         (["q", "--file", "{tmp}/" + "n" * 300], "File name too long"),
-        (["q", "--strategy", "magic"], "'auto', 'codeact' or 'tools'"),
+        (["q", "--strategy", "magic"], "'auto', 'codeact', 'tools' or 'plan'"),
         (["q", "--gate", "magic"], "'auto', 'always', 'fix' or 'replay'"),
         (["q", "--policy", "magic"], "'similarity'"),
         (["q", "--scorer", "magic"], "'gaia'"),
