@@ -5,6 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 DEV := $(VENV)/.ready-dev
+NODE := $(VENV)/.ready-node
 PARTS := pyproject.toml constraints.txt
 PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check --progress-bar off -c constraints.txt
 
@@ -16,7 +17,7 @@ help:  ## this list
 demo: $(READY)  ## watch the agent work, learn, and do better (6 to 8 minutes after the first download)
 	@$(BIN)/python examples/demo.py $(ARGS)
 
-test: $(DEV)  ## the whole test suite; ARGS="-k gaia" for a part
+test: $(DEV) $(NODE)  ## the whole test suite; ARGS="-k gaia" for a part
 	@$(BIN)/python -m pytest $(ARGS)
 
 lint: $(DEV)  ## style, format, and who may import whom
@@ -59,5 +60,12 @@ $(READY): $(PARTS) | $(BIN)/python
 
 $(DEV): $(PARTS) | $(READY)
 	@echo "Installing what the tests need"
-	@$(PIP) -e ".[embedded,data,dev]"
+	@$(PIP) -e ".[embedded,tools,dev]"
+	@touch $@
+
+$(NODE): tests/support/node/package-lock.json | $(DEV)
+	@if command -v npm >/dev/null; then \
+	  echo "Installing the Node MCP server that the tests use"; \
+	  npm ci --prefix tests/support/node --no-audit --no-fund --ignore-scripts --loglevel=error || [ -z "$$CI" ]; \
+	else echo "Note: without npm the test with a Node MCP server is skipped" >&2; fi
 	@touch $@

@@ -89,7 +89,7 @@ def test_the_pins_cover_what_the_project_asks_for() -> None:
     extras = PROJECT["project"]["optional-dependencies"].values()
     wanted = [*PROJECT["project"]["dependencies"], *(line for extra in extras for line in extra)]
     names = {normal(re.match(r"[A-Za-z0-9._-]+", line).group()) for line in wanted}  # type: ignore[union-attr]
-    assert names - pins == set()
+    assert names - pins == {"agentfly-framework"}  # one extra names others
 
 
 def normal(name: str) -> str:
