@@ -208,14 +208,12 @@ def check_sandbox(patient: Patient) -> Check:
 
     with asyncio.Runner() as runner:
         report = guard.run(runner, self_test())
-    problems = "; ".join(f"{tier}: {problem}" for tier, problem in report.problems.items())
     if report.tier is None:
-        return Check("sandbox", "fail", problems or "no tier works", report.mend)
-    if not report.confined:
-        return Check(
-            "sandbox", "warn", f"{report.tier}: the model's code is not kept from your files ({problems})", report.mend
-        )
-    return Check("sandbox", "ok", f"{report.tier}: the model's code is kept from the network and from your files")
+        return Check("sandbox", "fail", f"no tier works ({report.told})", report.mend)
+    said = f"{report.tier}: the model's code is kept from the network and from your files"
+    if report.problems:
+        return Check("sandbox", "warn", f"{said}; stricter ones do not work ({report.told})", report.mend)
+    return Check("sandbox", "ok", said)
 
 
 CHECKS: dict[str, Callable[[Patient], Check]] = {

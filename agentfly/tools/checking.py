@@ -14,7 +14,8 @@ from typing import Any
 from agentfly.errors import SandboxError
 from agentfly.protocols import Checked, CheckWorker, Subject
 from agentfly.tools.sandbox.child import Broken, Child
-from agentfly.tools.sandbox.launch import launch, next_user
+from agentfly.tools.sandbox.launch import launch
+from agentfly.tools.sandbox.users import give_back, next_user
 from agentfly.tools.subjects import plain_batches
 from agentfly.types import Bullet
 
@@ -34,18 +35,19 @@ class SandboxedChecker:
     Args:
         library: source of the functions that checks may call.
         milliseconds: of processor time that one check may take on one answer; waiting ends after five times as long and 0.2 s.
-        tier: as `agentfly.tools.python.PythonSandbox`.
+        tier, unsafe: as `agentfly.tools.python.PythonSandbox`.
     """
 
-    def __init__(self, library: str, milliseconds: int = 50, tier: str = "auto") -> None:
+    def __init__(self, library: str, milliseconds: int = 50, tier: str = "auto", *, unsafe: bool = False) -> None:
         self._library = library
         self._milliseconds = milliseconds
         self._tier = tier
+        self._unsafe = unsafe
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator[CheckWorker]:
         """A worker. Its process starts beside other work and is waited for by the first checks."""
-        worker = _Worker(self._library, self._milliseconds / 1000, self._tier)
+        worker = _Worker(self._library, self._milliseconds / 1000, self._tier, self._unsafe)
         try:
             yield worker
         finally:
@@ -55,10 +57,11 @@ class SandboxedChecker:
 class _Worker:
     """A `CheckWorker`, for one event loop. Each check runs in a fork of the process, so what it does ends with it."""
 
-    def __init__(self, library: str, seconds: float, tier: str) -> None:
+    def __init__(self, library: str, seconds: float, tier: str, unsafe: bool) -> None:
         self._library = library
         self._limits = {"seconds": seconds, "waiting": 5 * seconds + 0.2}
         self._tier = tier
+        self._unsafe = unsafe
         self._lock = asyncio.Lock()
         self._numbers = itertools.count(1)
         self._folder: tempfile.TemporaryDirectory[str] | None = None
@@ -66,6 +69,7 @@ class _Worker:
         self._held: object = None
         """The batch that the process knows."""
         self._closed = False
+        self._user = next_user()
         self._starting: asyncio.Task[Child] | None = asyncio.create_task(self._start())
 
     async def check(self, checks: Sequence[Bullet], subjects: Sequence[Subject]) -> Sequence[Sequence[Checked]]:
@@ -89,6 +93,8 @@ class _Worker:
                 if self._child is not None:
                     await self._drop(self._child)
             finally:
+                give_back(self._user)
+                self._user = 0
                 if self._folder is not None:
                     self._folder.cleanup()
 
@@ -152,7 +158,7 @@ class _Worker:
     async def _start(self) -> Child:
         from agentfly.tools.sandbox.check import choose
 
-        tier = await choose(self._tier)
+        tier = await choose(self._tier, unsafe=self._unsafe)
         try:
             child = self._child = self._launched(tier)
         except OSError as error:
@@ -172,7 +178,7 @@ class _Worker:
     def _launched(self, tier: str) -> Child:
         if self._folder is None:
             self._folder = tempfile.TemporaryDirectory(prefix="agentfly-checks-", ignore_cleanup_errors=True)
-        settings = {"memory_mb": MEMORY_MB, "file_mb": 0, "user": next_user(), "site": False}
+        settings = {"memory_mb": MEMORY_MB, "file_mb": 0, "user": self._user, "site": False}
         return launch(tier, Path(self._folder.name).resolve(), **settings, options={"checks": True})
 
     async def _drop(self, child: Child) -> None:

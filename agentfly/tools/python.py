@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import itertools
+import os
+import secrets
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -14,9 +14,17 @@ from typing import Any
 
 from agentfly.errors import SandboxError, ToolError
 from agentfly.protocols import Call, Execution, Tool, call_directly, origin_of
-from agentfly.tools.sandbox.bubblewrap import packages
+from agentfly.tools.sandbox import bubblewrap
+from agentfly.tools.sandbox.attachments import Kept
+from agentfly.tools.placing import place
 from agentfly.tools.sandbox.child import Broken, Child
-from agentfly.tools.sandbox.launch import launch, next_user
+from agentfly.tools.sandbox.launch import launch
+from agentfly.tools.sandbox.owner import open_to_owner
+from agentfly.tools.sandbox.paths import packages
+from agentfly.tools.sandbox.reading import execution, first, loss
+from agentfly.folders import measure
+from agentfly.tools.sandbox.usage import Bounds, Watch, shrink, together
+from agentfly.tools.sandbox.users import give_back, next_user
 from agentfly.tools.toolbox import call_positionally, identifier
 
 START_SECONDS = 30.0
@@ -24,7 +32,8 @@ GRACE_SECONDS = 0.5
 """How long a block may take to end itself after its time is up."""
 CALLS_PER_BLOCK = 200
 _TABLES = frozenset({".csv", ".tsv", ".xlsx", ".xls", ".parquet", ".json", ".jsonl", ".ods"})
-_LOST = "All variables are lost: the next block starts afresh."
+_COUNTED = 1_000_000
+"""Most files of the task that are counted before code runs."""
 
 
 class PythonWorker:
@@ -40,21 +49,34 @@ class PythonWorker:
         *,
         call: Call = call_directly,
         readonly: Sequence[str] = (),
+        bounds: Bounds | None = None,
+        cpu_seconds: int = 900,
     ) -> None:
         self._workspace = workspace
         self._through = call
         self._readonly = tuple(readonly)
         self._tier = tier
         self._memory_mb = memory_mb
+        self._cpu_seconds = cpu_seconds
+        self._bounds = bounds or Bounds(memory_mb=together(memory_mb))
+        self._before = measure(workspace, _COUNTED)
+        self._known: set[str] = set()
+        shared = tier == "landlock" and os.geteuid() != 0
+        self._kept = Kept(workspace, readonly) if shared else None
         self._tools = {identifier(tool.name): tool for tool in tools}
         self._tool_seconds = tool_seconds
         self._user = next_user()
         self._lock = asyncio.Lock()
-        self._blocks = itertools.count(1)
         self._called: dict[str, Tool] = {}
         self._ready = False
         self._closed = False
-        self._child: Child | None = self._start()
+        self._watch: Watch
+        self._child: Child | None = None
+        try:
+            self._child = self._start()
+        except BaseException:
+            self._leave()
+            raise
 
     @property
     def tier(self) -> str:
@@ -66,6 +88,8 @@ class PythonWorker:
                 raise SandboxError("the Python worker is closed")
             begun, self._called = monotonic(), {}
             child = await self._started()
+            open_to_owner(self._workspace)
+            self._known = {path.name for path in self._workspace.iterdir()}
             try:
                 frame = await self._exchange(child, code, timeout)
             except (Broken, TimeoutError) as problem:
@@ -74,8 +98,10 @@ class PythonWorker:
                 child.kill()
                 await self._drop(child)
                 raise
+            if self._kept is not None:
+                self._kept.restore()
             child.output.drain()
-            return self._with_tools(_execution(frame, child.output.take(), monotonic() - begun))
+            return self._with_tools(execution(frame, child.output.take(), monotonic() - begun))
 
     def _with_tools(self, execution: Execution) -> Execution:
         """The result of a block, with the tools that it called."""
@@ -86,9 +112,24 @@ class PythonWorker:
         self._closed = True
         if self._child is not None:
             await self._drop(self._child)
+            if self._watch.reason:
+                await asyncio.to_thread(self._shrink)
+        self._leave()
+
+    def _leave(self) -> None:
+        """Give back what was taken for as long as the worker lives."""
+        if self._kept is not None:
+            self._kept.close()
+        give_back(self._user)
+        self._user = 0
+
+    def _shrink(self) -> None:
+        """Bring the workspace back within its bounds. Nothing may run in it."""
+        shrink(self._workspace, self._known, self._readonly, self._before, self._bounds)
 
     def _start(self) -> Child:
         offered = [{"name": name, "description": tool.description} for name, tool in self._tools.items()]
+        open_to_owner(self._workspace)
         tables = any(p.suffix.lower() in _TABLES for p in self._workspace.iterdir())
         options = {
             "tools": offered,
@@ -96,8 +137,12 @@ class PythonWorker:
             "packages": list(packages()),
         }
         self._ready = False
-        settings = {"memory_mb": self._memory_mb, "user": self._user, "options": options}
-        return launch(self._tier, self._workspace, **settings)
+        settings = {"memory_mb": self._memory_mb, "cpu_seconds": self._cpu_seconds, "user": self._user}
+        child = launch(self._tier, self._workspace, **settings, readonly=self._readonly, options=options)
+        folders = [self._workspace, *([child.scratch] if child.scratch else [])]
+        inner = bubblewrap.SCRATCH if self._tier == "bubblewrap" else ()
+        self._watch = Watch(child.pid, folders, inner, self._before, self._bounds)
+        return child
 
     async def _started(self) -> Child:
         child = self._child = self._child or self._start()
@@ -115,23 +160,29 @@ class PythonWorker:
                 await self._drop(child)
                 raise
             self._ready = True
+            self._watch.start()
             child.output.take()
         return child
 
     async def _exchange(self, child: Child, code: str, timeout: float) -> dict[str, Any]:
         """Send a block, serve its tool calls, return its result. Tool calls stop the clock."""
-        number, calls = next(self._blocks), 0
+        name, calls = secrets.token_hex(8), 0  # what an earlier block left running cannot answer for this one
         left = timeout + GRACE_SECONDS
-        await child.send({"op": "run", "id": number, "code": code, "seconds": timeout})
-        while True:
+        async with asyncio.timeout(left):
+            await child.send({"op": "run", "id": name, "code": code, "seconds": timeout})
+        while left > 0:
             begun = monotonic()
-            frame = await _first(child, left)
+            frame = await first(child, self._watch, left)
             left -= monotonic() - begun
-            if frame.get("op") == "result" and frame.get("id") == number:
+            if frame.get("op") == "result" and frame.get("id") == name:
                 return frame
             if frame.get("op") == "call":
                 calls += 1
-                await child.send({"op": "return", **await self._call(frame, calls)})
+                answer = await self._call(frame, calls)
+                async with asyncio.timeout(max(left, GRACE_SECONDS)):  # the code need not read it
+                    await child.send({"op": "return", **answer})
+                left -= monotonic() - begun if calls > CALLS_PER_BLOCK else 0.0
+        raise TimeoutError
 
     async def _call(self, frame: dict[str, Any], calls: int) -> dict[str, Any]:
         if calls > CALLS_PER_BLOCK:
@@ -151,23 +202,26 @@ class PythonWorker:
 
     async def _lost(self, child: Child, problem: BaseException, seconds: float, timeout: float) -> Execution:
         """The process had to be ended, or ended by itself: say so and start another."""
-        flooded = child.output.flooded.is_set()
+        flooded, reason = child.output.flooded.is_set(), self._watch.reason
         child.output.drain()
         output = child.output.take()
         await self._drop(child)
+        if reason:
+            await asyncio.to_thread(self._shrink)
+        if self._kept is not None:
+            self._kept.restore()
         self._child = self._start()
-        timed_out = isinstance(problem, TimeoutError) and not flooded
-        if flooded:
-            error = "The block printed without end and was stopped."
-        elif timed_out:
-            error = f"TimeoutError: the block ran for more than {timeout:g} s and was stopped."
-        else:
-            error = "The Python process ended in the middle of the block (out of memory, a crash or an exit)."
-        error = f"{error} {_LOST}"
-        return Execution(output=output, error=error, seconds=seconds, timed_out=timed_out, restarted=True)
+        return Execution(
+            output=output,
+            error=loss(problem, flooded, reason, timeout),
+            seconds=seconds,
+            timed_out=isinstance(problem, TimeoutError) and not flooded and not reason,
+            restarted=True,
+        )
 
     async def _drop(self, child: Child) -> None:
         child.kill()
+        self._watch.stop()
         if self._child is child:
             self._child = None
         try:
@@ -182,13 +236,26 @@ class PythonSandbox:
     Args:
         memory_mb: private memory of each process of a worker.
         tools: offered as functions to every worker.
-        tier: ``bubblewrap``, ``process``, or ``auto`` for the strictest that works here.
+        tier: ``bubblewrap``, ``landlock``, ``seatbelt``, or ``auto`` for the strictest that works here; ``unsafe`` is none.
         tool_seconds: longest time that one tool call may take.
+        unsafe: whether ``auto`` may do without a sandbox where no tier works. A person must have asked for it.
+        disk_mb: that a worker may write to the workspace and to temporary files.
+        files: that it may make there.
     """
 
     def __init__(
-        self, memory_mb: int = 2048, tools: Sequence[Tool] = (), tier: str = "auto", tool_seconds: float = 60.0
+        self,
+        memory_mb: int = 2048,
+        tools: Sequence[Tool] = (),
+        tier: str = "auto",
+        tool_seconds: float = 60.0,
+        *,
+        unsafe: bool = False,
+        disk_mb: int = 1024,
+        files: int = 20_000,
     ) -> None:
+        self._unsafe = unsafe
+        self._bounds = Bounds(together(memory_mb), disk_mb, files)
         self.memory_mb = memory_mb
         self.tier = tier
         self._tools = tuple(tools)
@@ -214,51 +281,20 @@ class PythonSandbox:
         """
         from agentfly.tools.sandbox.check import choose
 
-        tier = await choose(self.tier)
+        tier = await choose(self.tier, unsafe=self._unsafe)
         folder = await asyncio.to_thread(workspace.resolve, strict=True)
-        offered = (*self._tools, *tools)
+        offered = place((*self._tools, *tools), folder)
         worker = PythonWorker(
-            folder, tier, self.memory_mb, offered, self._tool_seconds, call=call, readonly=readonly
+            folder,
+            tier,
+            self.memory_mb,
+            offered,
+            self._tool_seconds,
+            call=call,
+            readonly=readonly,
+            bounds=self._bounds,
         )
         try:
             yield worker
         finally:
             await worker.close()
-
-
-async def _first(child: Child, seconds: float) -> dict[str, Any]:
-    """The next frame.
-
-    Raises:
-        TimeoutError: it did not come within `seconds`, or the process printed without end.
-        Broken: the process is gone.
-    """
-    receiving = asyncio.ensure_future(child.receive())
-    flooded = asyncio.ensure_future(child.output.flooded.wait())
-    try:
-        await asyncio.wait({receiving, flooded}, timeout=max(seconds, 0), return_when=asyncio.FIRST_COMPLETED)
-        if receiving.done():
-            return receiving.result()
-        raise TimeoutError
-    finally:
-        for task in (receiving, flooded):
-            task.cancel()
-        with contextlib.suppress(asyncio.CancelledError, Broken):
-            await asyncio.gather(receiving, flooded, return_exceptions=True)
-
-
-def _execution(frame: dict[str, Any], output: str, seconds: float) -> Execution:
-    """The result as the worker told it; fields of the wrong type count as absent."""
-
-    def text(name: str) -> str | None:
-        return str(frame[name]) if frame.get(name) is not None else None
-
-    return Execution(
-        output=output,
-        value=text("value"),
-        error=text("error"),
-        answered=frame.get("answered") is True,
-        answer=frame.get("answer"),
-        seconds=seconds,
-        timed_out=frame.get("timed_out") is True,
-    )

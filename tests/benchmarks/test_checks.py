@@ -29,7 +29,7 @@ def checks(texts: list[str]) -> list[Bullet]:
     return [Bullet(id=f"chk-{n:05d}", section="checks", text=text, kind="check") for n, text in enumerate(texts)]
 
 
-@pytest.mark.parametrize("tier", ["bubblewrap", "process"])
+@pytest.mark.parametrize("tier", ["bubblewrap", "landlock", "unsafe"])
 async def test_one_answer_and_a_record(tier: str, record_property: pytest.RecordProperty) -> None:
     if problem := await probe(tier):
         pytest.skip(problem)

@@ -46,7 +46,7 @@ def bullet(text: str, number: int = 1) -> Bullet:
     return Bullet(id=f"chk-{number:05d}", section="checks", text=text, kind="check")
 
 
-@pytest.fixture(scope="module", params=["bubblewrap", "process"])
+@pytest.fixture(scope="module", params=["bubblewrap", "landlock", "unsafe"])
 def put(request: pytest.FixtureRequest) -> Iterator[Put]:
     """Puts answers to checks in one worker for all tests, so that each finds what the ones before it left."""
     with asyncio.Runner() as runner:

@@ -20,7 +20,7 @@ async def test_a_task_over_a_file_is_solved_remembered_and_recalled(embedded_mod
         first = await agent.arun(question, files=[TABLE], reference=values)
         assert (first.status, first.answer, first.reward) == ("answered", values, 1.0)
         assert "final_answer" in agent.bank.get(first.learned.cases[0]).solution
-        assert first.attempt.sandbox in {"bubblewrap", "process"}
+        assert first.attempt.sandbox in {"bubblewrap", "landlock"}
     async with Agent(model=embedded_model, home=tmp_path) as agent:
         again = await agent.arun(question, files=[TABLE], reference=values, learn=False)
         assert (again.recalled, again.reward) == (first.learned.cases, 1.0)

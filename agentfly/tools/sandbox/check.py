@@ -2,35 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from agentfly.errors import AgentflyError, ConfigError, SandboxError
-from agentfly.tools.sandbox.launch import TIERS
+from agentfly.errors import AgentflyError, SandboxError
+from agentfly.tools.sandbox.launch import TIERS, UNSAFE, tier_named
+from agentfly.tools.sandbox.probe import attacks
 
-_PROBE = """
-import os, socket
-found = []
-def reached(what, act):
-    try:
-        act()
-    except OSError:
-        return
-    found.append(what)
-reached("the network", lambda: socket.create_connection(("192.0.2.1", 9), timeout=0.2))
-reached("host files", lambda: open("/etc/shadow").read())
-reached("files outside", lambda: open("/agentfly-probe", "w"))
-told = [v.split("=")[0] for v in open("/proc/1/environ").read().split("\\0") if v]
-if set(told) - {"PATH", "PWD"}:
-    found.append("the environment of its host")
-if os.getuid() == 0:
-    found.append("root")
-if sum(name.isdigit() for name in os.listdir("/proc")) > 4:
-    found.append("other processes")
-final_answer(found)
-"""
-_chosen: dict[str, str] = {}
+_chosen: dict[tuple[str, bool], str] = {}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,59 +27,81 @@ class TierReport:
     """What the person can do about it; empty when nothing needs mending."""
 
     @property
-    def confined(self) -> bool:
-        """Whether code is kept from the network and from the person's files."""
-        return self.tier == "bubblewrap"
+    def told(self) -> str:
+        """The problems in one line."""
+        return "; ".join(f"{tier}: {problem}" for tier, problem in self.problems.items())
 
 
 async def self_test() -> TierReport:
-    """Try the tiers, strictest first, until one works. Takes about 0.1 s."""
+    """Try this system's tiers, strictest first, until one works. Takes about 0.1 s."""
     problems: dict[str, str] = {}
-    for name in TIERS:
+    here = [name for name, tier in TIERS.items() if sys.platform == tier.PLATFORM]
+    for name in here:
         problem = await probe(name)
         if not problem:
             mend = next((TIERS[failed].MEND for failed in problems), "")
             return TierReport(tier=name, problems=problems, mend=mend)
         problems[name] = problem
-    return TierReport(tier=None, problems=problems, mend="; ".join(t.MEND for t in TIERS.values() if t.MEND))
+    mend = "; or ".join(TIERS[name].MEND for name in here) or "use Linux or macOS"
+    return TierReport(tier=None, problems=problems or {sys.platform: "there is no sandbox for it"}, mend=mend)
 
 
 async def probe(name: str) -> str:
     """Why a tier does not work here; empty when it does."""
     from agentfly.tools.python import PythonWorker
 
-    if problem := TIERS[name].problem():
+    if problem := tier_named(name).problem():
         return problem
     with tempfile.TemporaryDirectory(prefix="agentfly-probe-") as folder:
-        worker = PythonWorker(Path(folder).resolve(), name, memory_mb=512)
+        outside = Path(folder).resolve()
+        (outside / "canary").write_text("not for the code", encoding="ascii")
+        workspace = outside / "workspace"
+        workspace.mkdir()
+        outside.chmod(0o755)  # the folder's own mode must not be what stops it
+        shared = name != "bubblewrap"
+        program = "final_answer([])" if name == UNSAFE else attacks(os.getpid(), str(outside / "canary"), shared)
+        worker = PythonWorker(workspace, name, memory_mb=512)
         try:
-            execution = await worker.run("final_answer([])" if name == "process" else _PROBE, timeout=10)
+            execution = await worker.run(program, timeout=10)
         except AgentflyError as error:
             return str(error)
         finally:
             await worker.close()
     if execution.answer == []:
         return ""
-    return f"a test program got through to {execution.answer}" if execution.answered else str(execution.error)
+    if execution.answered:
+        return f"a test program got through to {', '.join(map(str, execution.answer))}"
+    return str(execution.error)
 
 
-async def choose(tier: str) -> str:
+async def choose(tier: str, *, unsafe: bool = False) -> str:
     """The tier to use; what was found is remembered for this process.
+
+    Args:
+        tier: a tier's name, or ``auto`` for the strictest that works.
+        unsafe: whether ``auto`` may do without a sandbox where none works.
 
     Raises:
         SandboxError: the tier does not work here, and how to mend that.
         ConfigError: there is no such tier.
     """
-    if tier not in _chosen:
-        if tier == "auto":
-            report = await self_test()
-        elif tier in TIERS:
-            problem = await probe(tier)
-            report = TierReport(tier=None if problem else tier, problems={tier: problem}, mend=TIERS[tier].MEND)
-        else:
-            raise ConfigError(f"unknown sandbox {tier!r}; known: auto, {', '.join(TIERS)}")
-        if report.tier is None:
-            told = "; ".join(f"{name}: {problem}" for name, problem in report.problems.items())
-            raise SandboxError(f"model-written code cannot be run here ({told}). To mend it: {report.mend}")
-        _chosen[tier] = report.tier
-    return _chosen[tier]
+    if (tier, unsafe) not in _chosen:
+        _chosen[tier, unsafe] = await _choice(tier, unsafe)
+    return _chosen[tier, unsafe]
+
+
+async def _choice(tier: str, unsafe: bool) -> str:
+    if tier == "auto":
+        report = await self_test()
+    else:
+        mend = tier_named(tier).MEND
+        problem = await probe(tier)
+        report = TierReport(tier=None if problem else tier, problems={tier: problem}, mend=mend)
+    if report.tier is not None:
+        return report.tier
+    if unsafe and tier == "auto":
+        return UNSAFE
+    raise SandboxError(
+        f"model-written code cannot be run here: no sandbox works ({report.told}). To mend it: {report.mend}. "
+        "--unsafe-code runs it without one, with all that you may read and change in its reach"
+    )

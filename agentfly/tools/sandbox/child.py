@@ -5,17 +5,20 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import math
 import os
 import signal
 import socket
 import subprocess
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from agentfly.errors import SandboxError
 from agentfly.tools.sandbox.inside.channel import LARGEST, LENGTH, pack
 from agentfly.tools.sandbox.output import Output
 from agentfly.tools.sandbox.spec import Command
+from agentfly.folders import remove_tree
 
 GONE_SECONDS = 1.0
 
@@ -40,10 +43,13 @@ class Child:
         self._gentle = gentle
         self._loop = asyncio.get_running_loop()
         self._connection, theirs = socket.socketpair()
+        self._scratch: Path | None = None
+        fds: tuple[int, ...] = ()
         reading, writing = os.pipe()
         with theirs:
             try:
                 command = prepare(theirs.fileno())
+                self._scratch, fds = command.scratch, command.fds
                 self._process = subprocess.Popen(
                     command.argv,
                     env=dict(command.env),
@@ -51,17 +57,24 @@ class Child:
                     stdin=subprocess.DEVNULL,
                     stdout=writing,
                     stderr=writing,
-                    pass_fds=[theirs.fileno()],
+                    pass_fds=[theirs.fileno(), *fds],
                     start_new_session=True,
                 )
             except OSError as error:
                 self._connection.close()
                 os.close(reading)
+                self._tidy()
                 raise SandboxError(f"the code sandbox cannot be started: {error}") from None
             finally:
-                os.close(writing)
+                for fd in (writing, *fds):
+                    os.close(fd)
         self._connection.setblocking(False)
         self.output = Output(reading)
+
+    @property
+    def scratch(self) -> Path | None:
+        """The folder for temporary files that was made for this process; None where it sees one of its own."""
+        return self._scratch
 
     @property
     def pid(self) -> int:
@@ -91,7 +104,7 @@ class Child:
             raise Broken("a frame is too large")
         body = await self._exactly(length)
         try:
-            message = json.loads(body)
+            message = _plain(json.loads(body))
         except (ValueError, RecursionError):
             raise Broken("a frame is not JSON") from None
         if not isinstance(message, dict):
@@ -134,6 +147,7 @@ class Child:
                 while await self._drained():
                     pass
         self._process.poll()
+        await asyncio.to_thread(self._tidy)
 
     async def _drained(self) -> bool:
         """Whether the channel is still open at its other end, after taking what arrived."""
@@ -147,3 +161,21 @@ class Child:
         self.kill()
         self.output.close()
         self._connection.close()
+        self._tidy()
+
+    def _tidy(self) -> None:
+        """Remove what was made for the process alone."""
+        if self._scratch is not None:
+            remove_tree(self._scratch)
+            self._scratch = None
+
+
+def _plain(value: Any) -> Any:
+    """JSON data without what cannot be written anywhere: half characters, and numbers that are none."""
+    if isinstance(value, str):
+        return value if value.isascii() else value.encode("utf-8", "replace").decode()
+    if isinstance(value, list):
+        return [_plain(one) for one in value]
+    if isinstance(value, dict):
+        return {_plain(key): _plain(one) for key, one in value.items()}
+    return str(value) if isinstance(value, float) and not math.isfinite(value) else value

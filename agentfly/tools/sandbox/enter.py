@@ -22,7 +22,8 @@ def main(text: str) -> None:
 
     Args:
         text: JSON with ``user`` (uid and gid), ``closed`` (folders to be covered by an empty one), ``reached`` (paths below
-            them that stay visible) and ``argv``.
+            them that stay visible), ``cwd``, ``keeper`` (whether to leave one behind, see `inside.keeper`), ``argv`` and
+            ``env``.
 
     Raises:
         OSError: the kernel refuses.
@@ -30,16 +31,26 @@ def main(text: str) -> None:
     plan = json.loads(text)
     if plan["closed"]:
         _uncover([Path(p) for p in plan["closed"]], [Path(p) for p in plan["reached"]])
+    if plan["keeper"]:
+        sys.path.insert(0, str(Path(__file__).parent))
+        from inside.keeper import keep  # type: ignore[import-not-found]  # found where this file lies
+
+        keep(plan["user"])
+    os.chdir(plan["cwd"])
     os.setgroups([])
     os.setresgid(plan["user"], plan["user"], plan["user"])
     os.setresuid(plan["user"], plan["user"], plan["user"])
-    # Python adds to its environment as it starts: the next program gets only what this one was given.
-    os.execve(plan["argv"][0], plan["argv"], {"PATH": os.environ["PATH"]})  # noqa: S606  # no shell is wanted
+    os.execve(plan["argv"][0], plan["argv"], plan["env"])  # noqa: S606  # no shell is wanted
 
 
 def _uncover(closed: list[Path], reached: list[Path]) -> None:
     libc = ctypes.CDLL(None, use_errno=True)
-    _check(libc.unshare(_NEW_MOUNTS), "unshare")
+    if libc.unshare(_NEW_MOUNTS):
+        folders = ", ".join(map(str, closed))
+        sys.exit(
+            f"{folders} is closed to other users than root, and what the code needs lies in it ({reached[0]}); mounts, which "
+            "would open a way, are not permitted here: install Python and keep the home where every user can read"
+        )
     _mount(libc, "none", "/", None, _RECURSIVE | _PRIVATE)  # nothing of this is seen outside
     handles = [os.open(path, os.O_PATH | os.O_CLOEXEC) for path in reached]
     kinds = [path.is_dir() for path in reached]

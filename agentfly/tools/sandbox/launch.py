@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import itertools
-import os
 from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
 from agentfly.errors import ConfigError
-from agentfly.tools.sandbox import bubblewrap, process
+from agentfly.tools.sandbox import bubblewrap, landlock, seatbelt, unsafe
 from agentfly.tools.sandbox.child import Child
 from agentfly.tools.sandbox.spec import Command, Spec
 
@@ -17,28 +15,39 @@ from agentfly.tools.sandbox.spec import Command, Spec
 class Tier(Protocol):
     """A module of this package: one way to confine a process."""
 
+    PLATFORM: str
+    """`sys.platform` where it can work at all."""
+    KEEPER: bool
+    """Whether a keeper ends its family (see `inside.keeper`), for want of a PID namespace."""
     MEND: str
 
     def problem(self) -> str: ...
     def command(self, spec: Spec) -> Command: ...
 
 
-TIERS: dict[str, Tier] = {"bubblewrap": bubblewrap, "process": process}
+TIERS: dict[str, Tier] = {"bubblewrap": bubblewrap, "landlock": landlock, "seatbelt": seatbelt}
 """Strictest first."""
-_users = itertools.count()
+UNSAFE = "unsafe"
+"""No sandbox at all: used only where a person asked for it."""
+_ALL: dict[str, Tier] = {**TIERS, UNSAFE: unsafe}
 
 
-def next_user() -> int:
-    """A uid for one worker, out of the range that systemd keeps for services without an account."""
-    first, last = 61184, 65519
-    return first + (os.getpid() * 31 + next(_users)) % (last - first + 1)
+def tier_named(name: str) -> Tier:
+    """The tier of a name.
+
+    Raises:
+        ConfigError: there is none.
+    """
+    if name not in _ALL:
+        raise ConfigError(f"unknown sandbox {name!r}; known: auto, {', '.join(_ALL)}")
+    return _ALL[name]
 
 
 def launch(tier: str, workspace: Path, **settings: Any) -> Child:
     """Start a worker.
 
     Args:
-        tier: one of `TIERS`.
+        tier: one of `TIERS`, or `UNSAFE`.
         workspace: existing folder that becomes its working folder.
         settings: further fields of `Spec`.
 
@@ -46,9 +55,8 @@ def launch(tier: str, workspace: Path, **settings: Any) -> Child:
         SandboxError: it cannot be started.
         ConfigError: there is no such tier.
     """
-    if tier not in TIERS:
-        raise ConfigError(f"unknown sandbox {tier!r}; known: auto, {', '.join(TIERS)}")
-    return Child(partial(_command, TIERS[tier], workspace, settings), gentle=tier == "process")
+    module = tier_named(tier)
+    return Child(partial(_command, module, workspace, settings), gentle=module.KEEPER)
 
 
 def _command(tier: Tier, workspace: Path, settings: dict[str, Any], channel: int) -> Command:

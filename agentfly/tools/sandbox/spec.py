@@ -23,9 +23,14 @@ class Spec:
     """File descriptor of the worker's end of the channel."""
     memory_mb: int = 2048
     file_mb: int = 1024
+    """The largest file; where it is 0 the worker writes nothing at all."""
     processes: int = 64
+    cpu_seconds: int = 900
+    """Processor time of each process, whatever it does with signals."""
     user: int = 0
     """Unprivileged uid to run as where the host is root; it belongs to this worker alone."""
+    readonly: tuple[str, ...] = ()
+    """Names of files in the workspace that the code must not change."""
     site: bool = True
     """Whether Python looks for installed packages as it starts: 10 ms and more that the standard library alone does not need."""
     options: Mapping[str, Any] = field(default_factory=dict)
@@ -39,27 +44,38 @@ class Command:
     argv: tuple[str, ...]
     env: Mapping[str, str]
     cwd: Path
+    fds: tuple[int, ...] = ()
+    """File descriptors that it gets besides the channel; the host closes its own afterwards."""
+    scratch: Path | None = None
+    """A folder made for it, to be removed when it is gone."""
 
 
-def environment(home: str) -> dict[str, str]:
-    """The whole environment of the code: nothing is inherited."""
+def environment(home: str, scratch: str = "/tmp") -> dict[str, str]:  # noqa: S108  # the sandbox's own
+    """The whole environment of the code: nothing is inherited.
+
+    Args:
+        home: its home and working folder.
+        scratch: for temporary files.
+    """
     threads = str(THREADS)
     return {
         "HOME": home,
-        "TMPDIR": "/tmp",  # noqa: S108  # the sandbox's own
+        "TMPDIR": scratch,
         "PATH": "/usr/local/bin:/usr/bin:/bin",
         "LANG": "C.UTF-8",
         "TZ": "UTC",
         "MPLBACKEND": "Agg",
-        "MPLCONFIGDIR": "/tmp",  # noqa: S108
+        "MPLCONFIGDIR": scratch,
         "OMP_NUM_THREADS": threads,
         "OPENBLAS_NUM_THREADS": threads,
         "MKL_NUM_THREADS": threads,
         "NUMEXPR_NUM_THREADS": threads,
+        "CUDA_VISIBLE_DEVICES": "",  # the device files are out of reach too; this has libraries not look for them
+        "HIP_VISIBLE_DEVICES": "",
     }
 
 
-def program(spec: Spec, folder: str, *, own_user: bool, keeper: bool) -> list[str]:
+def program(spec: Spec, folder: str, *, own_user: bool, keeper: bool, **further: Any) -> list[str]:
     """Command line of the program inside.
 
     Args:
@@ -67,6 +83,7 @@ def program(spec: Spec, folder: str, *, own_user: bool, keeper: bool) -> list[st
         folder: where the package `inside` lies, as the worker sees it.
         own_user: whether no other process runs as the worker's user.
         keeper: whether the worker needs a keeper because it has no PID namespace.
+        further: options of the tier.
     """
     start = (
         "import sys; sys.path.insert(0, sys.argv[1]); from inside.main import main; "
@@ -76,8 +93,10 @@ def program(spec: Spec, folder: str, *, own_user: bool, keeper: bool) -> list[st
         "memory_mb": spec.memory_mb,
         "file_mb": spec.file_mb,
         "processes": spec.processes,
+        "cpu_seconds": spec.cpu_seconds,
         "own_user": own_user,
         "keeper": keeper,
+        **further,
         **spec.options,
     }
     # -I: no PYTHON* variables, no user folder, no current folder before the standard library.

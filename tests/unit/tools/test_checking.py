@@ -130,7 +130,7 @@ async def test_a_library_that_cannot_be_loaded_is_told() -> None:
 async def test_no_tier_and_no_room(monkeypatch: pytest.MonkeyPatch) -> None:
     await choose("auto")
 
-    async def refuse(tier: str) -> str:
+    async def refuse(tier: str, *, unsafe: bool = False) -> str:
         raise SandboxError("model-written code cannot be run here")
 
     async with SandboxedChecker(FUNCTION, tier="cage").open() as worker:

@@ -16,10 +16,10 @@ import pytest
 from agentfly.errors import ConfigError, SandboxError
 from agentfly.protocols import CodeWorker, Sandbox
 from agentfly.tools.python import CALLS_PER_BLOCK, PythonSandbox, PythonWorker
-from agentfly.tools.sandbox import bubblewrap, check
+from agentfly.tools.sandbox import bubblewrap, check, landlock
 from agentfly.tools.toolbox import tool
 
-TIERS = ("bubblewrap", "process")
+TIERS = ("bubblewrap", "landlock", "unsafe")
 
 
 @pytest.fixture(scope="module", params=TIERS)
@@ -218,7 +218,8 @@ async def test_a_forked_child_does_not_report(worker: PythonWorker) -> None:
 
 async def test_nothing_is_inherited(worker: PythonWorker, secret: str) -> None:
     code = (
-        "import os\nprint(dict(os.environ))\nprint(open('/proc/self/environ').read())\nprint(open('data.txt').read())"
+        "import os\nprint(dict(os.environ))\ntry: print(open('/proc/self/environ').read())\n"
+        "except PermissionError: pass\nprint(open('data.txt').read())"
     )
     execution = await worker.run(code + "\nprint(repr(input()) if 0 else os.read(0, 10))", 5)
     assert execution.error is None
@@ -231,8 +232,10 @@ async def test_nothing_is_inherited(worker: PythonWorker, secret: str) -> None:
 async def test_a_fresh_worker_does_not_see_the_environment(tier: str, workspace: Path, secret: str) -> None:
     async with PythonSandbox(tier=tier).open(workspace) as worker:
         places = "'/proc/self/environ', '/proc/1/environ'" if tier == "bubblewrap" else "'/proc/self/environ',"
-        execution = await worker.run(f"for p in ({places}): print(open(p).read())", 5)
+        code = f"for p in ({places}):\n  try: print(open(p).read())\n  except PermissionError: print('closed')"
+        execution = await worker.run(code, 5)
     assert execution.error is None
+    assert (execution.output == "closed\n") == (tier == "landlock"), "there is no /proc of its own"
     assert secret not in execution.output
 
 
@@ -391,7 +394,7 @@ async def test_closing_twice_and_running_after(tier: str, workspace: Path) -> No
 
 
 async def test_unknown_tier(workspace: Path) -> None:
-    with pytest.raises(ConfigError, match="known: auto, bubblewrap, process"):
+    with pytest.raises(ConfigError, match="known: auto, bubblewrap, landlock, seatbelt, unsafe"):
         async with PythonSandbox(tier="chroot").open(workspace):
             pass
 
@@ -403,9 +406,34 @@ async def test_a_tier_that_does_not_work_is_told(workspace: Path, monkeypatch: p
         async with PythonSandbox(tier="bubblewrap").open(workspace):
             pass
     report = await check.self_test()
-    assert report.tier == "process"
+    assert report.tier != "bubblewrap"
     assert "bwrap" in report.problems["bubblewrap"]
     assert report.mend
+
+
+async def test_without_a_sandbox_code_runs_only_where_it_was_asked_for(
+    workspace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(check, "_chosen", {})
+    monkeypatch.setattr(bubblewrap, "find", lambda: None)
+    monkeypatch.setattr(landlock, "version", lambda: 0)
+    with pytest.raises(SandboxError, match=r"no Landlock.*To mend it: install bubblewrap.*--unsafe-code") as refused:
+        async with PythonSandbox().open(workspace):
+            pass
+    assert "\n" not in str(refused.value)
+    with pytest.raises(SandboxError):
+        async with PythonSandbox(tier="landlock", unsafe=True).open(workspace):
+            pass
+    async with PythonSandbox(unsafe=True).open(workspace) as worker:
+        assert worker.tier == "unsafe"
+        assert (await worker.run("1 + 1", 5)).value == "2"
+
+
+async def test_unsafe_is_taken_only_where_nothing_else_works(tier: str, workspace: Path) -> None:
+    if tier == "unsafe":
+        pytest.skip("a sandbox is needed")
+    async with PythonSandbox(unsafe=True).open(workspace) as worker:
+        assert worker.tier != "unsafe"
 
 
 class TestBubblewrap:

@@ -8,20 +8,27 @@ import os
 import signal
 import sys
 import time
+from functools import partial
 from pathlib import Path
 from types import FrameType
 
 _DEATH_SIGNAL, _SUBREAPER = 1, 36  # PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER of linux/prctl.h
 
 
-def keep() -> None:
-    """Fork. The child returns; the parent waits for it, or for the host to go, and then ends all that came from it."""
+def keep(user: int = 0) -> None:
+    """Fork. The child returns; the parent waits for it, or for the host to go, and then ends all that came from it.
+
+    Args:
+        user: uid that the worker is going to have, where it is its alone and this process is root's: then no process of that
+            user is left either, and none of them can do anything to the keeper.
+    """
     if sys.platform != "linux":
         return
     host = os.getppid()
     libc = ctypes.CDLL(None, use_errno=True)
     libc.prctl(_SUBREAPER, 1, 0, 0, 0)  # orphans of the worker become children of the keeper, wherever they hide
-    signal.signal(signal.SIGTERM, _end)
+    end = partial(_end, user)
+    signal.signal(signal.SIGTERM, end)
     worker = os.fork()
     if worker == 0:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
@@ -35,12 +42,15 @@ def keep() -> None:
         with contextlib.suppress(ChildProcessError):
             while os.wait()[0] != worker:
                 pass
-    _end()
+    end()
 
 
-def _end(signum: int = 0, frame: FrameType | None = None) -> None:
+def _end(user: int, signum: int = 0, frame: FrameType | None = None) -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     deadline = time.monotonic() + 2
     while time.monotonic() < deadline:
+        if user:
+            _sweep(user)
         family = descendants(os.getpid())
         if not family:
             break
@@ -52,6 +62,19 @@ def _end(signum: int = 0, frame: FrameType | None = None) -> None:
                 pass
         time.sleep(0.002)
     os._exit(0)
+
+
+def _sweep(user: int) -> None:
+    """End every process of a user in one call, so that none can be started meanwhile."""
+    pid = os.fork()
+    if pid == 0:
+        try:
+            os.setresuid(user, user, user)
+            os.kill(-1, signal.SIGKILL)
+        finally:
+            os._exit(0)
+    with contextlib.suppress(ChildProcessError):
+        os.waitpid(pid, 0)
 
 
 def descendants(pid: int) -> list[int]:

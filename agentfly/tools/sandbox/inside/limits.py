@@ -18,12 +18,13 @@ def apply(options: dict[str, Any]) -> None:
 
     Args:
         options: ``memory_mb`` of private memory, ``file_mb`` of the largest file, ``processes`` of this user (threads count),
-            ``own_user`` whether no other process runs as this user.
+            ``cpu_seconds`` of processor time of each process, ``own_user`` whether no other process runs as this user.
     """
     megabyte = 1024 * 1024
     memory = options["memory_mb"] * megabyte
     _limit(resource.RLIMIT_CORE, 0)
     _limit(resource.RLIMIT_NOFILE, 256)
+    _limit(resource.RLIMIT_CPU, options["cpu_seconds"])  # no warning before it: SIGXCPU could be ignored
     _limit(resource.RLIMIT_FSIZE, options["file_mb"] * megabyte)
     if sys.platform == "linux":  # macOS knows neither of them
         _limit(resource.RLIMIT_DATA, memory)

@@ -25,8 +25,8 @@ def main(fd: int, text: str) -> None:
     Args:
         fd: the worker's end of the channel.
         text: options as JSON: those of `limits.apply`, ``tools`` (name, description), ``preimport`` (module names),
-            ``packages`` (further import folders), ``keeper`` (whether to leave a keeper behind). With ``checks`` it becomes
-            a worker for checks, and there are none of the other three.
+            ``packages`` (further import folders), ``keeper`` (whether to leave a keeper behind), ``confine`` (walls to put
+            up, see `confine`). With ``checks`` it becomes a worker for checks, without tools, preimport and packages.
     """
     options = json.loads(text)
     if options["keeper"]:
@@ -34,6 +34,10 @@ def main(fd: int, text: str) -> None:
 
         keep()
     limits.apply(options)
+    if "confine" in options:
+        from .confine import confine
+
+        confine(options)
     connection = socket.socket(fileno=fd)
     connection.set_inheritable(False)
     channel = Channel(connection)
@@ -41,6 +45,7 @@ def main(fd: int, text: str) -> None:
         from .checks import serve
 
         serve(channel)
+    os.register_at_fork(after_in_child=connection.close)  # what the code forks reports nothing and hears nothing
     from .brokered import Broker, ToolError  # here, for a worker for checks starts sooner without them
     from .execute import Block, Clock
 

@@ -1,17 +1,19 @@
-"""Tier `process`: a plain child with limits and an empty environment. It can read what its user can: not a sandbox.
+"""No sandbox: a plain child with limits and an empty environment. It can read and change what its user can.
 
-Keeps honest mistakes in check (loops, memory, runaway processes), not hostile code.
+Keeps honest mistakes in check (loops, memory, runaway processes), not hostile code. Never chosen unless a person asked for it.
 """
 
 from __future__ import annotations
 
 from agentfly.tools.sandbox.spec import PROGRAM, Command, Spec, environment, program
 
+PLATFORM = ""
+KEEPER = True
 MEND = ""
 
 
 def problem() -> str:
-    """Why this tier cannot be used here; empty when it can."""
+    """Why it cannot be used here; empty when it can."""
     return ""
 
 
