@@ -1,0 +1,3 @@
+"""End with a core dump."""
+
+os.abort()

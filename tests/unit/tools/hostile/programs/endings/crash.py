@@ -1,0 +1,3 @@
+"""Read where nothing is."""
+
+ctypes.string_at(0)

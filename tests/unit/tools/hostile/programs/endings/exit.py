@@ -1,0 +1,3 @@
+"""Leave by the door."""
+
+sys.exit(3)

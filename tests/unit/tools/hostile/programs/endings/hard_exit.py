@@ -1,0 +1,3 @@
+"""Leave at once."""
+
+os._exit(0)
