@@ -32,6 +32,11 @@ Allowed: TypeAlias = Set[tuple[str, int]]
 NOTHING: Final[Allowed] = frozenset()
 
 _PORTS: dict[Scheme, int] = {"http": 80, "https": 443}
+_CLOSED = frozenset(
+    (1719, 1720, 1723, 2049, 3659, 4045, 4190, 5060, 5061, 6000, 6379, 6566, 6665, 6666, 6667, 6668, 6669)
+)
+_CLOSED |= {6679, 6697, 10080, 11211}
+"""Ports from 1024 on of other services, which a request for a page could be made to speak to; browsers close most of them."""
 _LONGEST = 4096
 _URL = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://(?P<authority>[^/?#]*)(?P<path>[^?#]*)(?P<query>\?[^#]*)?")
 _NAME = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?")
@@ -93,8 +98,11 @@ def read_url(text: str, allow: Allowed = NOTHING) -> Target:
     literal = _address(host)
     path = _encode(found["path"] or "/") + (_encode(found["query"], "?") if found["query"] else "")
     if literal is None:
-        return Target(known, _name(host), port, path)
+        name = _name(host)
+        _check_port(port, allow)
+        return Target(known, name, port, path)
     judge(literal, port, allow, _shown(host))
+    _check_port(port, allow)
     return Target(known, str(literal), port, path, literal)
 
 
@@ -167,6 +175,13 @@ def _check_characters(text: str) -> None:
             raise ToolError(
                 f"{_shown(text)} has a space or control character; write %20 for a space, leave out the rest"
             )
+
+
+def _check_port(port: int, allow: Allowed) -> None:
+    """Pages are served on 80, 443 and high ports; below and on some others answer mail, files, databases and the like."""
+    web = port in (80, 443) or (port >= 1024 and port not in _CLOSED)
+    if not web and all(port != allowed for _, allowed in allow):
+        raise ToolError(f"port {port} is not for web pages; leave the port out, or use 80, 443 or one from 1024 on")
 
 
 def _split(authority: str, scheme: Scheme) -> tuple[str, int]:

@@ -7,6 +7,8 @@ import zlib
 from agentfly.errors import ToolError
 
 _GZIP = b"\x1f\x8b"
+_MEMBERS = 1000
+"""Gzip members of one body: each costs time, however little comes out."""
 _OFFERED = {"gzip": "gzip", "x-gzip": "gzip", "deflate": "deflate", "identity": "", "": ""}
 
 
@@ -33,6 +35,7 @@ class Decoder:
         self._held = b""
         self._unpack: zlib._Decompress | None = None
         self._done = False
+        self._members = 0
 
     def feed(self, data: bytes) -> None:
         """Take the next bytes as they came.
@@ -87,6 +90,9 @@ class Decoder:
             if self._out and not data.startswith(_GZIP):
                 self._done = True
                 return False
+            self._members += 1
+            if self._members > _MEMBERS:
+                raise ToolError("the page is compressed in too many pieces; use another source")
             self._unpack = zlib.decompressobj(wbits=16 + zlib.MAX_WBITS)
         else:
             # "deflate" means zlib's format, but many servers send the bare one.

@@ -60,6 +60,14 @@ class Fetcher:
         self._allow = allow
         self._tls = tls
 
+    def read(self, url: str) -> Target:
+        """As `read_url`, with this fetcher's allowance.
+
+        Raises:
+            ToolError: not the address of a page, or of one that must not be reached.
+        """
+        return read_url(url, self._allow)
+
     async def fetch(self, url: str, limits: FetchLimits | None = None) -> Fetched:
         """Get a page.
 
@@ -69,7 +77,7 @@ class Fetcher:
         limits = limits or FetchLimits()
         try:
             async with asyncio.timeout(limits.seconds):
-                return await self._follow(read_url(url, self._allow), limits)
+                return await self._follow(self.read(url), limits)
         except TimeoutError:
             raise ToolError(f"the page was not complete within {limits.seconds:g} s; try another source") from None
         except httpx.HTTPError as error:
@@ -84,7 +92,7 @@ class Fetcher:
             if isinstance(found, Fetched):
                 return found
             moved = read_redirect(target, found, self._allow)
-            if moved.scheme == "http" and seen[0].startswith("https:"):
+            if moved.scheme == "http" and target.scheme == "https":
                 raise ToolError(f"the page was moved from https to {moved.url}, which is not protected; not followed")
             if moved.url in seen:
                 raise ToolError("the page is moved in a circle; try another address")
@@ -124,7 +132,7 @@ async def _send(
             f"{target.scheme}://{host}:{target.port}{target.path}",
             headers={
                 "Host": target.authority,
-                "User-Agent": "agentfly",
+                "User-Agent": "agentfly (reads single pages for a person)",
                 "Accept": "*/*",
                 "Accept-Encoding": "gzip, deflate",
                 "Connection": "close",

@@ -76,6 +76,52 @@ def test_tricks_are_refused_in_one_line(url: str) -> None:
     assert len(str(caught.value).splitlines()) == 1
 
 
+@pytest.mark.parametrize(
+    "url",
+    ["http://2130706433/", "http://017700000001/", "http://0x7f.1/", "http://127.1/", "http://0/", "http://0177.0.0.01/",
+     "http://0x7f000001:8080/", "http://１２７.０.０.１/", "http://127。0。0。1/", "http://127.0.0.1./", "http://10.1/",
+     "http://[::ffff:7f00:1]/", "http://[::ffff:10.0.0.1]/", "http://[64:ff9b::10.0.0.1]/", "http://[2002:7f00:1::]/",
+     "http://[2001:0:7f00:1::]/", "http://[2001::f5ff:fffe]/", "http://[fe80::1%eth0]/", "http://[fe80::1%251]/",
+     "http://[::1%lo]/", "http://[0:0:0:0:0:0:0:1]/", "http://[::127.0.0.1]/", "http://[::ffff:0:127.0.0.1]/",
+     "http://169.254.169.254/latest/meta-data/", "http://[fd00:ec2::254]/", "http://metadata.google.internal/",
+     "http://100.100.100.200/", "http://168.63.129.16/", "http://user:pass@10.0.0.1/", "http://8.8.8.8@127.0.0.1/",
+     "http://127.0.0.1#@8.8.8.8/", "http://127.0.0.1?@8.8.8.8/", "http://8.8.8.8\\@127.0.0.1/", "http://127.0.0.1\t.example.org/",
+     "http://exa\rmple.org/", "ht\ntp://example.org/", "http://example.org\x00.local/", "http://example.org%00.local/",
+     "http://%6c%6f%63alhost/", "http://LOCALHOST/", "HTTP://Localhost:80/", "http://ⓛocalhost/", "http://localhost%2e/",
+     "http://127.0.0.1%23.example.org/", "http:127.0.0.1", "http:/127.0.0.1/", "//127.0.0.1/", "http:///127.0.0.1/",
+     "gopher://example.org/", "data:text/html,hi", "javascript:alert(1)", "view-source:http://example.org/", "jar:http://x.org!/",
+     "http://\u202eexample.org/", "http://exam\u200bple.local/", "http://xn--/", "http://٠x7f.1/", "", " ", "http://"],
+)  # fmt: skip
+def test_more_tricks_are_refused(url: str) -> None:
+    with pytest.raises(ToolError) as caught:
+        read_url(url)
+    assert len(str(caught.value).splitlines()) == 1
+
+
+@given(
+    st.text(max_size=60), st.sampled_from(["", "http://", "HTTPS://", "http://127.0.0.1", "http://[", "http://user@"])
+)
+def test_whatever_is_written_is_read_or_refused(text: str, start: str) -> None:
+    try:
+        target = read_url(start + text)
+    except ToolError:
+        return
+    assert target.address is None or not refused(target.address)
+    assert read_url(target.url) == target
+    assert target.url.isascii()
+
+
+@pytest.mark.parametrize("port", [1, 21, 22, 25, 110, 445, 1023, 2049, 6000, 6379, 6667, 11211])
+def test_ports_of_other_services_are_refused(port: int) -> None:
+    with pytest.raises(ToolError, match=f"port {port} is not for web pages"):
+        read_url(f"http://example.org:{port}/")
+
+
+@pytest.mark.parametrize("port", [80, 443, 1024, 3000, 8000, 8080, 8443, 65535])
+def test_ports_of_web_servers_pass(port: int) -> None:
+    assert read_url(f"https://example.org:{port}/").port == port
+
+
 def test_an_address_is_brought_into_one_spelling() -> None:
     assert read_url(" HTTPS://Bücher.Example.:443/ü b%20c?q=é&r=%zz#f".replace("ü b", "üb")).url == (
         "https://xn--bcher-kva.example/%C3%BCb%20c?q=%C3%A9&r=%25zz"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import time
+import tracemalloc
 import zlib
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -12,6 +13,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from agentfly.errors import ToolError
+from agentfly.tools.web.decoding import Decoder
 from agentfly.tools.web.fetching import Fetched, Fetcher, FetchLimits
 
 _OK = b"HTTP/1.1 200 OK\r\n"
@@ -74,7 +76,7 @@ async def test_a_page_comes_with_type_and_charset_and_the_request_says_little() 
     asked = server.asked[0].lower()
     assert asked.startswith(b"get /a?b http/1.1")
     assert f"host: page.example.org:{server.port}".encode() in asked
-    assert b"user-agent: agentfly\r\n" in asked
+    assert b"user-agent: agentfly " in asked
     assert b"cookie" not in asked
 
 
@@ -91,6 +93,16 @@ async def test_compressed_pages_are_unpacked(pack: Callable[[bytes], bytes]) -> 
         (_OK + b"Content-Encoding: gzip\r\n\r\n" + _BOMB, "larger than"),
         (_OK + b"Content-Encoding: gzip\r\n\r\n" + _BOMB[:400], "ended in the middle"),
         (_OK + b"Content-Encoding: gzip\r\n\r\nrubbish", "damaged"),
+        (_OK + b"Content-Encoding: gzip\r\n\r\n" + gzip.compress(b"") * 2000, "too many pieces"),
+        (_OK + b"Content-Encoding: deflate\r\n\r\n" + zlib.compress(bytes(8 << 20)), "larger than"),
+        (_OK + b"Content-Encoding: gzip, gzip\r\n\r\n" + gzip.compress(gzip.compress(b"a")), "compressed in a way"),
+        (_OK + b"X: a\r\n" * 20_000 + b"\r\n", "headers"),
+        (_OK + b"Content-Length: 1\r\nContent-Length: 2\r\n\r\nab", "could not be fetched"),
+        (_OK + b"Content-Length: -1\r\n\r\nab", "could not be fetched"),
+        (b"HTTP/1.1 302 F\r\nLocation: gopher://example.org/\r\n\r\n", "only http"),
+        (b"HTTP/1.1 302 F\r\nLocation: data:text/html,hello\r\n\r\n", "not a web address"),
+        (b"HTTP/1.1 302 F\r\nLocation: http://2130706433/\r\n\r\n", "loopback"),
+        (b"HTTP/1.1 302 F\r\nLocation: http://example.org:22/\r\n\r\n", "port 22"),
         (_OK + b"Content-Encoding: br\r\n\r\nx", "compressed in a way"),
         (_OK + b"Content-Length: 10\r\n\r\nabc", "could not be fetched"),
         (_OK + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n", "could not be fetched"),
@@ -177,3 +189,100 @@ async def test_redirects_are_followed_up_to_the_limit() -> None:
         assert (page.url, page.body) == (f"http://127.0.0.1:{there.port}/x", b"here")
         with pytest.raises(ToolError, match="moved more than 0 times"):
             await fetcher.fetch(start, FetchLimits(redirects=0))
+
+
+def test_unpacking_stops_at_the_limit_and_not_behind_it() -> None:
+    bomb = gzip.compress(bytes(64 << 20))
+    tracemalloc.start()
+    try:
+        with pytest.raises(ToolError, match="larger than 1,000 bytes"):
+            Decoder("gzip", 1000).feed(bomb)
+        assert tracemalloc.get_traced_memory()[1] < 4 << 20
+    finally:
+        tracemalloc.stop()
+
+
+async def test_a_body_of_several_gzip_members_is_whole() -> None:
+    packed = b"".join(gzip.compress(part) for part in (b"one ", b"", b"two ", b"three")) + b"\0" * 40
+    head = _OK + b"Content-Encoding: gzip\r\n\r\n"
+    # In small pieces, so that members begin and end in the middle of one.
+    async with serving(head, *(packed[i : i + 7] for i in range(0, len(packed), 7))) as server:
+        assert (await server.fetch(FetchLimits(seconds=5))).body == b"one two three"
+
+
+async def test_a_body_longer_than_it_says_is_cut_there() -> None:
+    async with serving(_OK + b"Content-Length: 3\r\n\r\nabcdef") as server:
+        assert (await server.fetch()).body == b"abc"
+
+
+async def test_endless_preliminary_answers_are_left_in_time() -> None:
+    async with serving(b"HTTP/1.1 103 Early\r\nX: a\r\n\r\n") as server:
+        server.endless = True
+        started = time.monotonic()
+        with pytest.raises(ToolError):
+            await server.fetch()
+    assert time.monotonic() - started < 3
+
+
+async def test_a_name_that_is_not_resolved_in_time_is_given_up() -> None:
+    async def resolve(host: str, port: int) -> Sequence[str]:
+        await asyncio.sleep(30)
+        return ("127.0.0.1",)
+
+    started = time.monotonic()
+    with pytest.raises(ToolError, match=r"could not be resolved within 0\.1 s"):
+        await Fetcher(resolve=resolve).fetch("http://page.example.org/", FetchLimits(connect_seconds=0.1))
+    assert time.monotonic() - started < 2
+
+
+async def test_the_second_address_is_asked_where_the_first_refuses() -> None:
+    async with serving(_OK + b"\r\nhello") as server:  # on IPv4 only
+
+        async def resolve(host: str, port: int) -> Sequence[str]:
+            return ("::1", "127.0.0.1")
+
+        fetcher = Fetcher(resolve=resolve, allow={("127.0.0.1", server.port), ("::1", server.port)})
+        assert (await fetcher.fetch(f"http://page.example.org:{server.port}/")).body == b"hello"
+
+
+async def test_a_server_on_ipv6_is_reached_only_where_it_is_allowed() -> None:
+    server = Server()
+    server.pieces = [_OK + b"\r\nsix"]
+    try:
+        listening = await asyncio.start_server(server, "::1", 0)
+    except OSError:
+        pytest.skip("no IPv6 on this machine")
+    port = listening.sockets[0].getsockname()[1]
+    async with listening:
+        page = await Fetcher(allow={("::1", port)}).fetch(f"http://[0:0::1]:{port}/x")
+        assert (page.url, page.body) == (f"http://[::1]:{port}/x", b"six")
+        assert f"host: [::1]:{port}".encode() in server.asked[0].lower()
+        with pytest.raises(ToolError, match="loopback"):
+            await Fetcher(allow={("127.0.0.1", port)}).fetch(f"http://[::1]:{port}/x")
+
+
+async def test_a_name_that_turns_private_between_two_redirects_is_refused() -> None:
+    calls = 0
+
+    async def resolve(host: str, port: int) -> Sequence[str]:
+        nonlocal calls
+        calls += 1
+        return ("127.0.0.1",) if calls == 1 else ("10.0.0.7",)
+
+    async with serving(b"HTTP/1.1 302 F\r\nLocation: /next\r\n\r\n") as server:
+        fetcher = Fetcher(resolve=resolve, allow={("127.0.0.1", server.port)})
+        with pytest.raises(ToolError, match=r"10\.0\.0\.7"):
+            await fetcher.fetch(f"http://page.example.org:{server.port}/")
+        assert len(server.asked) == 1
+
+
+async def test_cookies_are_not_kept_and_the_environment_sets_no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("http_proxy", "HTTP_PROXY", "ALL_PROXY", "all_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    async with serving(_OK + b"\r\nhere") as there, serving() as server:
+        moved = f"HTTP/1.1 307 M\r\nSet-Cookie: id=1\r\nLocation: http://127.0.0.1:{there.port}/x\r\n\r\n"
+        server.pieces = [moved.encode()]
+        fetcher = Fetcher(allow={("127.0.0.1", server.port), ("127.0.0.1", there.port)})
+        assert (await fetcher.fetch(f"http://127.0.0.1:{server.port}/")).body == b"here"
+        await fetcher.fetch(f"http://127.0.0.1:{server.port}/")
+    assert all(b"cookie" not in asked.lower() for asked in server.asked + there.asked)
