@@ -119,9 +119,26 @@ def tool(
     return wrap if function is None else wrap(function)
 
 
-def as_tool(item: Tool | Callable[..., Any]) -> Tool:
-    """A tool as it is, a plain function made one."""
-    return item if isinstance(item, Tool) else FunctionTool(item)
+def as_tool(item: Any, *, risk: Risk | None = None, origin: Origin | None = None) -> Tool:
+    """Anything that can be called as a tool: a tool as it is, a function or a tool of LangChain made one.
+
+    Args:
+        item: a `Tool`, a function, or a ``BaseTool`` of LangChain (`agentfly.tools.langchain`).
+        risk: what it may do to the outside; by default ``read`` for a function, ``network`` for a tool of LangChain.
+        origin: where what it brings comes from; by default the web where the risk is ``network``.
+
+    Raises:
+        ConfigError: it cannot be a tool, or is one already whose risk and origin were settled where it was made.
+    """
+    from agentfly.tools.langchain import LangChainTool, is_langchain_tool
+
+    if isinstance(item, Tool):
+        if risk is not None or origin is not None:
+            raise ConfigError(f"{item.name} is a tool already: give its risk and origin where it is made")
+        return item
+    if is_langchain_tool(item):
+        return LangChainTool(item, risk=risk or "network", origin="web" if origin is None else origin)
+    return FunctionTool(item, risk=risk or "read", origin=origin)
 
 
 async def call_positionally(target: Tool, args: object, kwargs: object, call: Call = call_directly) -> Any:

@@ -1,0 +1,1 @@
+"""An agent's run, recall, playbook and learn, offered to other agents over MCP."""
