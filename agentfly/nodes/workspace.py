@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 from pathlib import Path
 
 from agentfly.errors import InputError
+from agentfly.folders import remove_tree
 from agentfly.types import Task
 
 
@@ -22,7 +24,7 @@ def prepare(root: Path, run_id: str, number: int, task: Task) -> Path:
     """
     folder = location(root, run_id, number)
     if folder.exists():  # left by a run that was killed and now resumes
-        shutil.rmtree(folder)
+        _remove(folder)
     folder.mkdir(parents=True)
     for file in task.files:
         target = folder / file.name
@@ -40,9 +42,21 @@ def tidy(root: Path, run_id: str, task: Task) -> None:
     run = root / run_id
     names = {file.name for file in task.files}
     for folder in run.glob("*"):
+        with contextlib.suppress(OSError):
+            folder.chmod(0o700)  # code may have closed it
         for name in names:
-            (folder / name).unlink(missing_ok=True)
-        if not any(folder.iterdir()):
+            _remove(folder / name)
+        with contextlib.suppress(OSError):  # files that are to stay
             folder.rmdir()
-    if run.is_dir() and not any(run.iterdir()):
+    with contextlib.suppress(OSError):
         run.rmdir()
+
+
+def _remove(path: Path) -> None:
+    """Remove a file, a link or a whole folder that code may have put in its place; what cannot be removed stays."""
+    with contextlib.suppress(OSError):
+        if path.is_dir() and not path.is_symlink():
+            path.chmod(0o700)
+            remove_tree(path)
+        else:
+            path.unlink(missing_ok=True)
