@@ -41,6 +41,11 @@ def load_litellm() -> Any:
     return litellm
 
 
+async def loaded() -> Any:
+    """litellm, imported beside the event loop where it is not there yet."""
+    return load_litellm() if _loaded.is_set() else await detached(load_litellm, "import-litellm")
+
+
 def check_name(name: str) -> None:
     """Refuse a model name that litellm has no provider for. No network.
 
@@ -55,6 +60,32 @@ def check_name(name: str) -> None:
             f"unknown model {name!r}: no provider of that name; names look like openai/gpt-5-mini, "
             "anthropic/claude-sonnet-4-5, ollama_chat/qwen2.5-coder, or embedded"
         ) from None
+
+
+def calls_functions(name: str) -> bool:
+    """Whether litellm's list says that a model calls functions natively; False for models that are not in it. No network.
+
+    Args:
+        name: ``provider/model``. A gateway's model, such as ``openrouter/openai/gpt-5-mini``, is looked up under both names.
+    """
+    return _listed(name, "supports_function_calling")
+
+
+def sees(name: str) -> bool:
+    """Whether litellm's list says that a model looks at images; as `calls_functions`."""
+    return _listed(name, "supports_vision")
+
+
+def _listed(name: str, ability: str) -> bool:
+    known = load_litellm().model_cost  # its own functions would ask an Ollama server about the model
+    name = name.replace("ollama_chat/", "ollama/", 1)
+    provider, _, model = name.partition("/")
+    entry = known.get(name)
+    if entry is None and (known.get(model) or {}).get("litellm_provider") == provider:
+        entry = known[model]
+    if entry is not None and entry.get(ability) is not None:
+        return bool(entry[ability])
+    return "/" in model and _listed(model, ability)
 
 
 class LiteLLMModel:
@@ -105,7 +136,7 @@ class LiteLLMModel:
     ) -> Reply:
         """As `Model.complete`. When a stream breaks off and is retried, `on_text` sees the text from its start again."""
         budget = options.timeout if options.timeout is not None else self._call_seconds
-        litellm = load_litellm() if _loaded.is_set() else await detached(load_litellm, "import-litellm")
+        litellm = await loaded()
         call = Call(self, litellm, list(messages), options, on_text, time.monotonic() + budget)
         try:
             async with asyncio.timeout(budget) as limit:

@@ -1,15 +1,24 @@
-"""A short look at a file for a prompt: what it is, what it holds, how it begins."""
+"""A short look at a file for a prompt: what it is, what it holds, how it begins.
+
+The workspace belongs to code that a model wrote. So links are not followed, pipes and devices not opened, and what would take
+long or much memory is left at its size.
+"""
 
 from __future__ import annotations
 
 import csv
 import io
 import json
-import zipfile
+import os
+import stat
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
+
+from agentfly.tools.documents.inside import archives
+from agentfly.tools.documents.inside.problems import Unreadable
 
 CHARS = 600
 """Longest preview, about 150 tokens."""
@@ -17,8 +26,28 @@ _PARSED = 5 * 1024 * 1024
 """Bytes of the largest file that is read whole for a preview."""
 _COUNTED = 200 * 1024 * 1024
 """Bytes of the largest file whose lines are counted."""
+_UNPACKED = 50 * 1024 * 1024
+"""Bytes that the parts of a workbook may unpack to."""
+_SPARSE = 8 * 1024 * 1024
+"""Bytes from which on a file is asked whether it takes as much room as it says."""
 _CELL = 40
 _TABLES = {".csv": ",", ".tsv": "\t"}
+
+
+@dataclass(frozen=True, slots=True)
+class _Subject:
+    """An open file."""
+
+    file: BinaryIO
+    path: Path
+    size: int
+    hollow: bool
+    """Whether it has holes: it says that it is larger than the room that it takes."""
+
+    def start(self, count: int) -> bytes:
+        """The first bytes."""
+        self.file.seek(0)
+        return self.file.read(count)
 
 
 def preview(path: Path, chars: int = CHARS) -> str:
@@ -29,14 +58,15 @@ def preview(path: Path, chars: int = CHARS) -> str:
         chars: longest description.
     """
     try:
-        size = path.stat().st_size
-        look = _LOOKS.get(path.suffix.lower(), _unknown)
-        text = look(path) if size else "empty file"
+        text = _described(path)
     except OSError as error:
         text = f"cannot be read ({error.strerror})"
-    except (ValueError, KeyError, csv.Error, zipfile.BadZipFile, ImportError, RecursionError):
-        text = _plain(path)  # not what its name says, or not readable here
-    return _cut(f"{path.name}: {text}", chars)
+    return _cut(f"{shown_name(path.name)}: {text}", chars)
+
+
+def shown_name(name: str) -> str:
+    """A file's name for a prompt: what does not print is escaped, so that it cannot look like a further line."""
+    return name if name.isprintable() else ascii(name)[1:-1]
 
 
 def previews(paths: Iterable[Path]) -> str:
@@ -49,17 +79,38 @@ def previews(paths: Iterable[Path]) -> str:
     return "\n".join(lines)
 
 
-def _table(path: Path) -> str:
-    with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
-        sample = file.read(64 * 1024)
-    delimiter = _TABLES[path.suffix.lower()]
+def _described(path: Path) -> str:
+    kind = path.lstat().st_mode
+    if stat.S_ISLNK(kind):
+        return "a link, which is not followed"
+    if not stat.S_ISREG(kind):
+        return "a folder" if stat.S_ISDIR(kind) else "a pipe, a device or a socket, not a file"
+    # It may have been exchanged since: a link fails here, a pipe does not block, and neither is read.
+    number = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    with os.fdopen(number, "rb") as file:
+        told = os.fstat(number)
+        if not stat.S_ISREG(told.st_mode):
+            return "not a regular file"
+        hollow = told.st_size > _SPARSE and told.st_blocks * 512 < told.st_size // 2
+        subject = _Subject(file, path, told.st_size, hollow)
+        if not subject.size:
+            return "empty file"
+        try:
+            return _LOOKS.get(path.suffix.lower(), _plain)(subject)
+        except (ValueError, KeyError, csv.Error, Unreadable, ImportError, RecursionError):
+            return _plain(subject)  # not what its name says, or not readable here
+
+
+def _table(subject: _Subject) -> str:
+    sample = subject.start(64 * 1024).decode("utf-8-sig", "replace")
+    delimiter = _TABLES[subject.path.suffix.lower()]
     first = sample.partition("\n")[0]
     if delimiter not in first:
         delimiter = max(";\t|,", key=first.count)
     rows = list(islice(csv.reader(io.StringIO(sample), delimiter=delimiter), 3))
     if not rows:
-        return _plain(path)
-    lines = _line_count(path)
+        return _plain(subject)
+    lines = _line_count(subject)
     count = f", about {lines - 1:,} rows" if lines else ""
     separator = "" if delimiter == "," else f", separated by {delimiter!r}"
     return f"table{separator}{count}\n{_columns(rows)}"
@@ -74,24 +125,30 @@ def _columns(rows: Sequence[Sequence[Any]]) -> str:
     return text
 
 
-def _line_count(path: Path) -> int | None:
-    if path.stat().st_size > _COUNTED:
+def _line_count(subject: _Subject) -> int | None:
+    if subject.size > _COUNTED or subject.hollow:
         return None
-    count, last = 0, b"\n"
-    with path.open("rb") as file:
-        while piece := file.read(1 << 20):
-            count += piece.count(b"\n")
-            last = piece[-1:]
+    count, last, left = 0, b"\n", _COUNTED
+    subject.file.seek(0)
+    while left > 0 and (piece := subject.file.read(1 << 20)):  # it may grow while it is read
+        count += piece.count(b"\n")
+        last = piece[-1:]
+        left -= len(piece)
     return count + (last != b"\n")
 
 
-def _workbook(path: Path) -> str:
-    if path.stat().st_size > _PARSED:
+def _workbook(subject: _Subject) -> str:
+    if subject.size > _PARSED:
         return "workbook"
+    with archives.opened(subject.file) as archive:
+        archives.check_document(archive)
+        if sum(entry.file_size for entry in archive.infolist()) > _UNPACKED:
+            return "workbook"
     from openpyxl import load_workbook
 
+    subject.file.seek(0)
     try:
-        book = load_workbook(path, read_only=True, data_only=True)
+        book = load_workbook(subject.file, read_only=True, data_only=True)
     except Exception as error:  # noqa: BLE001  # openpyxl lets anything through that a damaged file provokes
         return f"workbook that cannot be opened ({type(error).__name__})"
     try:
@@ -106,10 +163,10 @@ def _workbook(path: Path) -> str:
         book.close()
 
 
-def _json(path: Path) -> str:
-    if path.stat().st_size > _PARSED:
-        return _plain(path)
-    return "JSON, " + _shape(json.loads(path.read_text(encoding="utf-8-sig")))
+def _json(subject: _Subject) -> str:
+    if subject.size > _PARSED:
+        return _plain(subject)
+    return "JSON, " + _shape(json.loads(subject.start(_PARSED).decode("utf-8-sig")))
 
 
 def _shape(data: Any) -> str:
@@ -131,35 +188,30 @@ def _kind(value: Any) -> str:
     return _cut(json.dumps(value, ensure_ascii=False), _CELL)
 
 
-def _archive(path: Path) -> str:
-    with zipfile.ZipFile(path) as archive:
+def _archive(subject: _Subject) -> str:
+    with archives.opened(subject.file) as archive:
         entries = archive.infolist()
     names = "\n".join(f"  {_cut(e.filename, 80)} ({e.file_size:,} bytes)" for e in entries[:10])
     more = f"\n  and {len(entries) - 10} more" if len(entries) > 10 else ""
     return f"zip archive of {len(entries)}\n{names}{more}"
 
 
-def _plain(path: Path) -> str:
+def _plain(subject: _Subject) -> str:
     """First lines of a text; the size of anything else."""
-    with path.open("rb") as file:
-        head = file.read(2048)
+    head = subject.start(2048)
     if b"\0" in head:
-        return f"binary, {path.stat().st_size:,} bytes"
+        return f"binary, {subject.size:,} bytes"
     text = head.decode("utf-8", "replace").strip()
-    lines = _line_count(path)
+    lines = _line_count(subject)
     shown = "\n".join("  " + _cut(line, 120) for line in text.splitlines()[:4])
     return f"text, {lines:,} lines, begins\n{shown}" if lines else f"text, begins\n{shown}"
-
-
-def _unknown(path: Path) -> str:
-    return _plain(path)
 
 
 def _cut(text: str, chars: int) -> str:
     return text if len(text) <= chars else text[: max(chars - 3, 0)] + "..."
 
 
-_LOOKS: dict[str, Callable[[Path], str]] = {
+_LOOKS: dict[str, Callable[[_Subject], str]] = {
     ".csv": _table,
     ".tsv": _table,
     ".xlsx": _workbook,

@@ -1,4 +1,4 @@
-"""An OpenAI-compatible chat server on loopback that can be told to misbehave."""
+"""An OpenAI-compatible server on loopback, for chat and speech, that can be told to misbehave."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from email.parser import BytesParser
+from email.policy import HTTP
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -132,13 +134,15 @@ class _Handler(BaseHTTPRequestHandler):
         self._send(200 if found else 404, json.dumps(found or {"error": {"message": "no such path"}}))
 
     def do_POST(self) -> None:
-        body = json.loads(self.rfile.read(int(self.headers["content-length"])))
+        body = self._body()
         fault, text = self.provider.take(Request(self.path, dict(self.headers), body, time.monotonic()))
         self.provider.pause(fault.hang)
         try:
             if fault.status != 200 or fault.body is not None:
                 error = {"error": {"message": f"fault {fault.status}", "type": "fault", "code": None}}
                 self._send(fault.status, json.dumps(error) if fault.body is None else fault.body, fault.headers)
+            elif self.path.endswith("/audio/transcriptions"):
+                self._send(200, json.dumps({"text": text}), fault.headers)
             elif body.get("stream"):
                 self._stream(fault, text, body)
             else:
@@ -146,6 +150,16 @@ class _Handler(BaseHTTPRequestHandler):
         except (BrokenPipeError, ConnectionResetError):
             self.provider.gone.set()
             self.close_connection = True
+
+    def _body(self) -> dict[str, Any]:
+        """The body: JSON, or the fields of a form, files as ``{"name", "type", "bytes"}``."""
+        data = self.rfile.read(int(self.headers["content-length"]))
+        kind = self.headers.get("content-type", "")
+        if not kind.startswith("multipart/form-data"):
+            found: dict[str, Any] = json.loads(data)
+            return found
+        form = BytesParser(policy=HTTP).parsebytes(f"content-type: {kind}\r\n\r\n".encode() + data)
+        return {str(part.get_param("name", header="content-disposition")): _field(part) for part in form.iter_parts()}
 
     def _send(self, status: int, body: str, headers: Mapping[str, str] | None = None) -> None:
         data = body.encode()
@@ -182,6 +196,12 @@ class _Handler(BaseHTTPRequestHandler):
     def _write(self, data: bytes) -> None:
         self.wfile.write(f"{len(data):x}\r\n".encode() + data + b"\r\n")
         self.wfile.flush()
+
+
+def _field(part: Any) -> Any:
+    content = part.get_payload(decode=True)
+    name = part.get_filename()
+    return {"name": name, "type": part.get_content_type(), "bytes": len(content)} if name else content.decode()
 
 
 def _usage(text: str) -> dict[str, Any]:

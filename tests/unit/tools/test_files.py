@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import json
+import os
+import time
 import zipfile
 from pathlib import Path
 
 import pytest
+from support.documents import sparse
 
 from agentfly.tools.files import CHARS, preview, previews
 
@@ -77,3 +81,74 @@ def test_wide_tables_and_many_files_stay_short(tmp_path: Path) -> None:
     text = previews(tmp_path.iterdir())
     assert "and 10 more files" in text
     assert len(text) < 5 * CHARS
+
+
+def test_links_pipes_and_devices_are_named_and_not_read(tmp_path: Path) -> None:
+    workspace = tmp_path / "w"
+    workspace.mkdir()
+    (tmp_path / "secret.csv").write_text("SECRET,x")
+    (workspace / "link.csv").symlink_to(tmp_path / "secret.csv")
+    (workspace / "device.csv").symlink_to("/dev/zero")
+    os.mkfifo(workspace / "pipe.csv")
+    begun = time.monotonic()
+    text = previews(workspace.iterdir())
+    assert time.monotonic() - begun < 5
+    assert "SECRET" not in text
+    assert "- link.csv: a link, which is not followed" in text
+    assert "- pipe.csv: a pipe, a device or a socket, not a file" in text
+    assert preview(Path("/dev/zero")) == "zero: a pipe, a device or a socket, not a file"
+    assert preview(workspace) == "w: a folder"
+
+
+@pytest.mark.parametrize("exchanged", ["link", "pipe"])
+def test_a_file_that_is_exchanged_while_it_is_looked_at(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, exchanged: str
+) -> None:
+    (tmp_path / "secret").write_text("SECRET")
+    path = tmp_path / "a.txt"
+    path.write_text("fine")
+    real = os.open
+
+    def exchanging(name: str | Path, flags: int, *rest: int, **options: int) -> int:
+        path.unlink()
+        path.symlink_to(tmp_path / "secret") if exchanged == "link" else os.mkfifo(path)
+        return real(name, flags, *rest, **options)
+
+    monkeypatch.setattr(os, "open", exchanging)
+    text = preview(path)
+    assert "SECRET" not in text
+    assert "cannot be read" in text or "not a regular file" in text
+
+
+def _bytes_read() -> int:
+    """Bytes that this process has read so far; 0 where the system does not tell."""
+    told = Path("/proc/self/io")
+    return int(told.read_text().split()[1]) if told.exists() else 0
+
+
+@pytest.mark.parametrize("suffix", ["csv", "txt", "json", "xlsx", "zip"])
+def test_sparse_files_are_not_read_through(tmp_path: Path, suffix: str) -> None:
+    path = sparse(tmp_path / f"x.{suffix}", 150 * 1024 * 1024)
+    preview(path)  # imports what it needs
+    before = _bytes_read()
+    text = preview(path)
+    assert _bytes_read() - before < 1024 * 1024
+    assert text.startswith(f"x.{suffix}: ")
+    assert preview(sparse(tmp_path / f"huge.{suffix}", 1 << 42)).startswith("huge.")
+
+
+def test_workbooks_and_archives_that_unpack_without_end(tmp_path: Path) -> None:
+    openpyxl = pytest.importorskip("openpyxl")
+    buffer = io.BytesIO()
+    openpyxl.Workbook().save(buffer)
+    with zipfile.ZipFile(buffer) as old, zipfile.ZipFile(tmp_path / "b.xlsx", "w", zipfile.ZIP_DEFLATED) as new:
+        for name in old.namelist():
+            new.writestr(name, old.read(name))
+        new.writestr("xl/sharedStrings.xml", b" " * 100_000_000)
+    with zipfile.ZipFile(tmp_path / "many.zip", "w") as archive:
+        for number in range(1_000):
+            archive.writestr(str(number), "")
+    begun = time.monotonic()
+    assert preview(tmp_path / "b.xlsx").startswith("b.xlsx: binary")
+    assert "and 990 more" in preview(tmp_path / "many.zip")
+    assert time.monotonic() - begun < 5

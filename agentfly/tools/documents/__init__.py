@@ -1,0 +1,1 @@
+"""Reading the files of an attempt: `reading.ReadFile` and `listing.ListFiles`."""
