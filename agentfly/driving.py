@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any, cast
 
 from agentfly.composition import Composition
 from agentfly.errors import InputError
-from agentfly.events import Event, RunFinished
+from agentfly.events import ApprovalNeeded, Event, RunFinished
+from agentfly.nodes.journal import paid
+from agentfly.nodes.permission import undecided
 from agentfly.nodes.state import State
 from agentfly.nodes.workspace import tidy
 from agentfly.protocols import Trial
-from agentfly.running import OnEvent, as_result, scored
+from agentfly.running import Approve, OnEvent, as_result, as_waiting, decided, scored
 from agentfly.store.runs import RunRecord
-from agentfly.types import Feedback, Learned, Recalled, Task, Usage
+from agentfly.types import Decision, Feedback, Learned, Pending, Recalled, RunResult, Task, Usage
 
 
 class Drive:
@@ -27,35 +29,84 @@ class Drive:
     def __init__(self, made: Composition) -> None:
         self._made = made
 
-    async def run(self, run_id: str, task: Task, first: State | None) -> AsyncIterator[Event]:
+    async def run(
+        self,
+        run_id: str,
+        task: Task,
+        first: State | None,
+        *,
+        approve: Approve | None = None,
+        decisions: Mapping[str, Decision] | None = None,
+    ) -> AsyncIterator[Event]:
         """Run the graph and close the record; yields each event, `RunFinished` last.
+
+        A run that needs a person's permission is left waiting on record, unless `approve` gives it.
 
         Args:
             run_id: of a run that is on record and open.
             task: with its reference.
             first: where to begin; None goes on from the last checkpoint.
+            approve: decides on calls that need permission.
+            decisions: verdicts on the calls that the run waits for, by their id.
         """
-        made = self._made
+        made, paused = self._made, False
         made.remember_reference(run_id, task.reference)
         try:
-            async for event in self._events(first, run_id):
-                yield event
+            while True:
+                async for event in self._events(first, run_id, decisions):
+                    yield event
+                calls = await self.pending(run_id)
+                if not calls:
+                    break
+                made.runs.pause(run_id, _waits_for(calls))
+                paused = True
+                yield ApprovalNeeded(run_id=run_id, calls=calls)
+                if approve is None:
+                    break
+                first, decisions = None, await decided(approve, calls)
+                made.runs.reopen(run_id)
+                paused = False
             state = await self.state(run_id)
-            result = as_result(task, state)
-            result = scored(result, await made.report(task, result))
-            # What each attempt taught, before the result, which may have been scored otherwise.
-            for number, trial in enumerate(state.get("trials", ())):
-                made.runs.add_attempt(run_id, number, trial.attempt, trial.feedback)
-            made.runs.finish(run_id, result)
-            await made.checkpointer.adelete_thread(run_id)
+            if paused:
+                result = as_waiting(task, state, calls, paid(made.journal, run_id, len(state.get("trials", ()))))
+            else:
+                result = await self._close(run_id, task, state)
         except BaseException as error:
-            failed = isinstance(error, Exception)
-            made.runs.fail(run_id, str(error) if failed else "interrupted", "error" if failed else "interrupted")
+            if not paused:
+                failed = isinstance(error, Exception)
+                reason = str(error) if failed else "interrupted"
+                made.runs.fail(run_id, reason, "error" if failed else "interrupted")
             raise
         finally:
             made.forget_reference(run_id)
             tidy(made.home.artifacts, run_id, task)
         yield RunFinished(result=result)
+
+    async def waiting(self, run_id: str, task: Task, calls: tuple[Pending, ...]) -> AsyncIterator[Event]:
+        """What a run that waits has to say while nobody decides."""
+        state = await self.state(run_id)
+        yield ApprovalNeeded(run_id=run_id, calls=calls)
+        replies = paid(self._made.journal, run_id, len(state.get("trials", ())))
+        yield RunFinished(result=as_waiting(task, state, calls, replies))
+
+    async def pending(self, run_id: str) -> tuple[Pending, ...]:
+        """The calls that an open run waits for permission to make."""
+        snapshot = await self._made.graph.aget_state(_thread(run_id))
+        return undecided(self._made.journal, run_id) if snapshot.next else ()
+
+    async def _close(self, run_id: str, task: Task, state: State) -> RunResult:
+        """Write down what a run came to, and remove what it could have begun again from."""
+        made, result = self._made, as_result(task, state)
+        result = scored(result, await made.report(task, result))
+        # What each attempt taught, before the result, which may have been scored otherwise.
+        for number, trial in enumerate(state.get("trials", ())):
+            made.runs.add_attempt(run_id, number, trial.attempt, trial.feedback)
+        made.runs.finish(run_id, result)
+        await made.checkpointer.adelete_thread(run_id)
+        made.journal.forget(run_id)
+        for known in [key for key in made.parts.told if key[0] == run_id]:
+            del made.parts.told[known]
+        return result
 
     async def learn(self, record: RunRecord, feedback: Feedback, on_event: OnEvent) -> Learned:
         """Enter the graph at reflect with the first attempt of a recorded run.
@@ -88,9 +139,13 @@ class Drive:
         """What the checkpoints hold of a thread; empty once its run is closed."""
         return cast(State, (await self._made.graph.aget_state(_thread(thread))).values)
 
-    async def _events(self, first: State | None, thread: str) -> AsyncIterator[Event]:
-        graph = self._made.graph
-        async for event in graph.astream(first, _thread(thread), stream_mode="custom", durability="sync"):
+    async def _events(
+        self, first: State | None, thread: str, decisions: Mapping[str, Decision] | None = None
+    ) -> AsyncIterator[Event]:
+        from agentfly.graph import answer
+
+        graph, given = self._made.graph, answer(decisions) if decisions else first
+        async for event in graph.astream(given, _thread(thread), stream_mode="custom", durability="sync"):
             yield cast(Event, event)
 
     def _judged(self, record: RunRecord, feedback: Feedback) -> State:
@@ -102,12 +157,20 @@ class Drive:
             "run_id": record.id,
             "task": record.task.without_reference(),
             "learn": True,
+            # The run is closed, and cannot wait any more: what would need permission is refused.
+            "approve": "auto"
+            if {made.settings.approve, record.settings.get("approve", "auto")} == {"auto"}
+            else "never",
             "recalled": tuple(Recalled(case=case, similarity=0.0, score=0.0) for case in cases),
             "bullets": tuple(bullet for bullet in book if bullet.id in shown),
             "playbook": book.render(budget=made.settings.playbook.in_prompt),
             "trials": (Trial(attempt=record.attempts[0], feedback=feedback),),
             "usage": Usage(),
         }
+
+
+def _waits_for(calls: Sequence[Pending]) -> str:
+    return f"permission to call {', '.join(dict.fromkeys(call.tool for call in calls))}"
 
 
 def _thread(name: str) -> Any:

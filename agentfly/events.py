@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from agentfly.types import Attempt, Feedback, Recalled, Reflection, RunResult, Step, Task
+from agentfly.types import Attempt, Feedback, Pending, Recalled, Reflection, RunResult, Step, Task
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,8 +90,17 @@ class Notice:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ApprovalNeeded:
+    """The run cannot go on before a person has decided on these calls. Nothing of it is running while it waits."""
+
+    run_id: str
+    calls: tuple[Pending, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunFinished:
     result: RunResult
+    """Its status is ``waiting`` where the run only stopped for a person's permission."""
 
 
 Event: TypeAlias = (
@@ -106,5 +115,6 @@ Event: TypeAlias = (
     | Curated
     | Retained
     | Notice
+    | ApprovalNeeded
     | RunFinished
 )

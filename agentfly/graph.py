@@ -11,11 +11,13 @@ enters at reflect.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from langgraph.config import get_stream_writer
 from langgraph.graph import END, START, StateGraph
+from langgraph.types import Command, interrupt
 
 from agentfly.nodes.curate import curate
 from agentfly.nodes.evaluate import evaluate
@@ -24,6 +26,7 @@ from agentfly.nodes.recall import recall
 from agentfly.nodes.reflect import reflect
 from agentfly.nodes.retain import retain
 from agentfly.nodes.state import Node, Parts, State
+from agentfly.types import Decision
 
 if TYPE_CHECKING:
     from langgraph.checkpoint.base import BaseCheckpointSaver
@@ -35,8 +38,10 @@ def build(parts: Parts, checkpointer: BaseCheckpointSaver[Any] | None = None) ->
 
     Args:
         parts: what the nodes work with.
-        checkpointer: keeps the state after each node, so that a killed run can resume.
+        checkpointer: keeps the state after each node, so that a killed run can resume, and one that waits for a person.
     """
+    if checkpointer is not None:
+        parts = replace(parts, interrupt=interrupt)
     graph = StateGraph(State)
     for node in (recall, generate, evaluate, reflect, curate, retain):
         graph.add_node(node.__name__, _bind(node, parts))
@@ -49,6 +54,11 @@ def build(parts: Parts, checkpointer: BaseCheckpointSaver[Any] | None = None) ->
     graph.add_edge("curate", "retain")
     graph.add_edge("retain", END)
     return graph.compile(checkpointer=checkpointer, name="agentfly")
+
+
+def answer(decisions: Mapping[str, Decision]) -> Command[Any]:
+    """What to go on with after a person decided on calls: verdicts by id, as `agentfly.nodes.permission` asked for them."""
+    return Command(resume=dict(decisions))
 
 
 def _bind(node: Node, parts: Parts) -> Any:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import secrets
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -14,10 +15,12 @@ from typing import Any, TypeVar
 from agentfly.errors import InputError
 from agentfly.events import Event, RunFinished
 from agentfly.nodes.state import State
-from agentfly.types import Feedback, Learned, RunResult, Task
+from agentfly.types import Attempt, Decision, Feedback, Learned, Pending, Reply, RunResult, Task
 
 T = TypeVar("T")
 OnEvent = Callable[[Event], None]
+Approve = Callable[[Pending], "Decision | Awaitable[Decision]"]
+"""Decides on a call that needs permission: True, False, or ``always`` for this tool for the rest of the run."""
 
 
 def as_task(question: str | Task, files: Sequence[str | Path] = (), reference: str | None = None) -> Task:
@@ -67,6 +70,45 @@ def as_result(task: Task, state: State) -> RunResult:
         attempt=attempt,
         feedback=feedback,
     )
+
+
+def as_waiting(task: Task, state: State, calls: tuple[Pending, ...], replies: Sequence[Reply]) -> RunResult:
+    """What there is to say of a run that waits for a person.
+
+    Args:
+        task: with its reference.
+        state: after the last node that was finished.
+        calls: that it waits for permission to make.
+        replies: of the model since then.
+    """
+    attempt = Attempt(task_id=task.id, reason="a person must permit its calls first")
+    known = state if state.get("trials") else State(**{**state, "attempt": attempt})
+    result = as_result(task, known)
+    usage = sum((reply.usage for reply in replies), result.usage)
+    return replace(result, status="waiting", usage=usage, pending=calls, steps=result.steps or len(replies))
+
+
+async def decided(approve: Approve, calls: Sequence[Pending]) -> dict[str, Decision]:
+    """What a caller's function says of calls that need permission; it is asked about one after the other.
+
+    A plain function runs in a thread, so that other runs go on while it asks somebody.
+
+    Raises:
+        InputError: it says something else than True, False or ``always``.
+    """
+    verdicts: dict[str, Decision] = {}
+    always: set[str] = set()
+    for call in calls:
+        if call.tool in always:
+            continue
+        said = approve(call) if inspect.iscoroutinefunction(approve) else await asyncio.to_thread(approve, call)
+        verdict = await said if inspect.isawaitable(said) else said
+        if not (isinstance(verdict, bool) or verdict == "always"):
+            raise InputError(f"approve returned {verdict!r}; it must return True, False or 'always'")
+        verdicts[call.id] = verdict
+        if verdict == "always":
+            always.add(call.tool)
+    return verdicts
 
 
 def scored(result: RunResult, feedback: Feedback | None) -> RunResult:

@@ -14,6 +14,10 @@ from typing import Any, Literal
 Role = Literal["system", "user", "assistant", "tool"]
 FeedbackSource = Literal["reference", "command", "judge", "human", "consistency", "environment"]
 AttemptStatus = Literal["answered", "no_answer", "limit", "error"]
+RunStatus = Literal["answered", "no_answer", "limit", "error", "waiting"]
+"""How a run's first attempt ended, or that the run waits for a person's permission."""
+Decision = bool | Literal["always"]
+"""Whether a call is permitted; ``always`` permits every call of that tool for the rest of the run."""
 BulletKind = Literal["strategy", "example", "check"]
 Tag = Literal["helpful", "harmful", "neutral"]
 CaseStatus = Literal["active", "superseded", "quarantined", "pruned"]
@@ -142,6 +146,37 @@ class Questioned:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Subtask:
+    """One part of a plan, and what came of it."""
+
+    id: str
+    """As the plan numbers it; a later plan may use the same ids again."""
+    task: str
+    plan: int = 1
+    """Which plan of the attempt it is from, counted from 1."""
+    needs: tuple[str, ...] = ()
+    """Ids of the subtasks whose results it was given."""
+    answer: str | None = None
+    """Its result; where the status is not ``answered``, the best so far."""
+    status: AttemptStatus = "no_answer"
+    reason: str = ""
+    """Which limit it hit, or which error ended it."""
+    solution: str = ""
+    """The working code or calls that gave the result."""
+    tools: tuple[str, ...] = ()
+    """Names of the tools that were called for it."""
+    calls: tuple[str, ...] = ()
+    """Each call of a tool with its arguments and what it gave, in a line."""
+    origins: tuple[str, ...] = ()
+    """Where content from outside came from that its result may rest on: ``web``, ``mcp``."""
+
+    @property
+    def worked(self) -> bool:
+        """Whether there is a result that its executor stood by."""
+        return self.status == "answered" and self.answer is not None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
     """All steps on one task and what came of them."""
 
@@ -176,6 +211,8 @@ class Attempt:
     """Where content that was read came from: ``file`` (the task's attachments), ``web``, ``mcp``."""
     untrusted: bool = False
     """Whether content from outside was read on the way (``web`` or ``mcp``)."""
+    subtasks: tuple[Subtask, ...] = ()
+    """What a plan was divided into, in the order in which it was worked on; empty where nothing was planned."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -332,11 +369,28 @@ class Learned:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Pending:
+    """A call of a tool that waits for a person's permission."""
+
+    id: str
+    """Within its run."""
+    tool: str
+    risk: str
+    """``write``, ``execute`` or ``network``."""
+    arguments: Mapping[str, Any]
+    """As the model wrote them."""
+    description: str = ""
+    """The tool's first line about itself; of an MCP server's tool, the server's words."""
+    origin: str = ""
+    """Where what it brings comes from: ``file``, ``web``, ``mcp``, or empty."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunResult:
     """What `Agent.run` returns: the fields of ``agentfly run --json`` and the records behind them."""
 
     run_id: str
-    status: AttemptStatus
+    status: RunStatus
     answer: str | None
     reward: float | None
     steps: int
@@ -344,6 +398,8 @@ class RunResult:
     recalled: tuple[str, ...] = ()
     bullets: tuple[str, ...] = ()
     learned: Learned = field(default_factory=Learned)
+    pending: tuple[Pending, ...] = ()
+    """Calls that the run waits for permission to make."""
     task: Task = field(repr=False)
     attempt: Attempt = field(repr=False)
     feedback: Feedback | None = field(default=None, repr=False)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from agentfly.cli import options
+from agentfly.cli.approving import say_waiting, settle
 from agentfly.cli.failures import describe
 from agentfly.cli.interrupt import guard
 from agentfly.cli.lines import Lines
@@ -102,8 +103,13 @@ class Conversation:
         self._last = None
         with self._view.answering():
             work = self._agent.arun(question, files=files, on_event=self._view)
-            self._last = self._session.wait(work)
-        self._view.done(self._last)
+            result = self._session.wait(work)
+        result = settle(self._session, result, self._view, going_on=self._view.going_on)
+        if result.status == "waiting":
+            say_waiting(result, self._agent.home)
+            return
+        self._last = result
+        self._view.done(result)
 
     def _good(self, rest: str) -> None:
         self._judge(1.0, rest)

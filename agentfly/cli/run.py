@@ -13,6 +13,7 @@ from agentfly.cli import options
 from agentfly.errors import InputError
 
 if TYPE_CHECKING:
+    from agentfly.cli.views.run import RunView
     from agentfly.events import Event
     from agentfly.types import RunResult
 
@@ -91,6 +92,10 @@ def run(
         settings=layer,
     )
     result = _for_programs(request) if as_json else _for_people(request, quiet)
+    if result.status == "waiting":
+        from agentfly.cli.approving import say_waiting
+
+        say_waiting(result, request.home)
     raise typer.Exit(status(result))
 
 
@@ -106,7 +111,7 @@ def _for_people(request: Request, quiet: bool) -> RunResult:
 
     with RunView(console.err() if quiet else console.out(), console.err(), quiet=quiet) as view:
         result = _perform(request, view, view.explain)
-    if quiet:
+    if quiet and result.status != "waiting":
         _bare(result)
     return result
 
@@ -122,28 +127,28 @@ def _for_programs(request: Request) -> RunResult:
             with RunView(notes, notes, quiet=True) as view:
                 result = _perform(request, view)
         else:
-            result = _perform(request, lambda event: None)
+            result = _perform(request, None)
         put(contract(result))
-    if result.answer is None:
+    if result.answer is None and result.status != "waiting":
         _say_why(result)
     return result
 
 
-def _perform(
-    request: Request, view: Callable[[Event], None], explain: Callable[[str], None] = lambda why: None
-) -> RunResult:
+def _perform(request: Request, view: RunView | None, explain: Callable[[str], None] = lambda why: None) -> RunResult:
+    from agentfly.cli.approving import settle
     from agentfly.cli.session import Session
 
-    with Session(request.home, request.settings, view) as session:
+    told: Callable[[Event], None] = view or (lambda event: None)
+    with Session(request.home, request.settings, told) as session:
         explain(session.agent.model_why)
         work = session.agent.arun(
             request.question,
             files=request.files,
             reference=request.reference,
             learn=request.learn,
-            on_event=view,
+            on_event=told,
         )
-        return session.wait(work)
+        return settle(session, session.wait(work), told, **({"going_on": view.going_on} if view else {}))
 
 
 def _bare(result: RunResult) -> None:

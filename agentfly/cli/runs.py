@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from agentfly.cli import options
 from agentfly.cli.home import opened
+from agentfly.errors import InputError
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from agentfly.store.runs import AttemptRecord, RunRecord, RunSummary
+    from agentfly.types import Pending
 
+WHICH = ("all", "none")
 app = typer.Typer(no_args_is_help=True)
 
 
@@ -67,10 +72,13 @@ def show_run(
     Example:
       agentfly runs show 20260131-1415
     """
-    from agentfly.store.runs import RunStore
+    from agentfly.nodes.permission import undecided
+    from agentfly.store.journal import JournalStore
+    from agentfly.store.runs import WAITING, RunStore
 
     with opened(home) as place:
         record = RunStore(place.db).show(run_id)
+        calls = undecided(JournalStore(place.db), record.id) if record.status == WAITING else ()
     if as_json:
         from agentfly.cli.streams import print_json
         from agentfly.records import to_data
@@ -78,39 +86,67 @@ def show_run(
         print_json(to_data(record))
         return
     _draw_run(record)
+    _draw_waiting(calls)
 
 
 @app.command("resume")
 def resume_run(
-    run_id: Annotated[str, typer.Argument(metavar="ID", help="Id of a run that was interrupted, or its beginning.")],
+    run_id: Annotated[
+        str, typer.Argument(metavar="ID", help="Id of a run that was interrupted or waits, or its beginning.")
+    ],
+    approve: Annotated[
+        str | None,
+        typer.Option("--approve", metavar="WHICH", help="Calls that wait, and later ones: all, none. Default: ask."),
+    ] = None,
     model: options.ModelName = None,
+    unsafe_code: options.UnsafeCode = False,
     home: options.Home = None,
     as_json: options.AsJson = False,
     debug: options.Debug = False,
 ) -> None:
-    """Go on with a run that was interrupted or killed, after the last step of the loop that it finished.
+    """Go on with a run that was interrupted or killed, or that waits for permission.
+
+    It has the settings that it began with. Model calls that were paid for are not made again.
 
     \b
     Example:
-      agentfly runs resume 20260131-1415
+      agentfly runs resume 20260131-1415 --approve all
     """
+    from agentfly.cli.approving import say_waiting, settle
     from agentfly.cli.run import contract, status
     from agentfly.cli.session import Session
     from agentfly.cli.streams import print_json
     from agentfly.cli.views import console
     from agentfly.cli.views.run import RunView
 
-    layer = options.overrides(model=model)
-    with opened(home) as place:
-        folder = place.path
+    if approve not in (None, *WHICH):
+        raise InputError(f"--approve {approve}: it is all or none; leave it out to be asked")
+    folder, run_id, begun_with = _begun_with(home, run_id)
+    layer = options.overrides(model=model, unsafe_code=unsafe_code or None)
     with (
         RunView(console.out(), console.err(), quiet=as_json) as view,
-        Session(folder, layer, view) as session,
+        Session(folder, {**begun_with, **layer}, view) as session,
     ):
-        result = session.wait(session.agent.aresume(run_id, on_event=view))
+        decide = None if approve is None else lambda call: approve == "all"
+        result = session.wait(session.agent.aresume(run_id, approve=decide, on_event=view))
+        result = settle(session, result, view, going_on=view.going_on)
     if as_json:
         print_json(contract(result))
+    if result.status == "waiting":
+        say_waiting(result, folder)
     raise typer.Exit(status(result))
+
+
+def _begun_with(home: Path | None, given: str) -> tuple[Path, str, dict[str, Any]]:
+    """The home's folder, the whole id of a run, and the settings that it began with.
+
+    Whether code may run without a sandbox is for the person to say again.
+    """
+    from agentfly.store.runs import RunStore
+
+    with opened(home) as place:
+        record = RunStore(place.db).show(given)
+        return place.path, record.id, {key: value for key, value in record.settings.items() if key != "unsafe_code"}
 
 
 def _draw_list(items: list[RunSummary], total: int) -> None:
@@ -164,6 +200,13 @@ def _draw_run(record: RunRecord) -> None:
     screen.print(blocks.learned(record.learned))
 
 
+def _draw_waiting(calls: Sequence[Pending]) -> None:
+    from agentfly.cli.views import approval, console
+
+    for number, call in enumerate(calls, start=1):
+        console.out().print(approval.call(call, number, len(calls)))
+
+
 def _draw_attempt(screen: Console, record: AttemptRecord) -> None:
     from rich.rule import Rule
 
@@ -176,5 +219,7 @@ def _draw_attempt(screen: Console, record: AttemptRecord) -> None:
         for part in blocks.step(step, whole=True):
             screen.print(part)
     screen.print(answer(record.attempt))
+    if record.attempt.origins:
+        screen.print(blocks.origins(record.attempt))
     if record.feedback is not None:
         screen.print(blocks.feedback(record.feedback))

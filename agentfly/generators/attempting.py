@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 from agentfly.errors import LimitReached, ProviderError, ProviderTimeout
 from agentfly.generators.briefing import GUESSED, cited, reconsider
 from agentfly.generators.budget import Budget
+from agentfly.generators.marking import Fence
 from agentfly.generators.solution import Ran, written_down
 from agentfly.protocols import OUTSIDE, Brief, CheckFailure, CodeWorker, Execution, Sandbox, Tool
 from agentfly.types import Attempt, AttemptStatus, Message, Questioned, Reply, Step, Usage
@@ -49,6 +50,11 @@ class State:
     origins: dict[str, None] = field(default_factory=dict)
     """Where content that was read came from, see `Attempt.origins`."""
     model: str = ""
+    fence: Fence = field(init=False)
+    """Marks what tools brought from elsewhere."""
+
+    def __post_init__(self) -> None:
+        self.fence = Fence.of(self.brief)
 
     def took(self, reply: Reply) -> None:
         """Count a reply of the model."""
@@ -74,7 +80,7 @@ class State:
 
     def nothing_read(self) -> bool:
         """Whether there are files and nothing but blocks that only state their answer was run."""
-        return bool(self.files) and all(written_down(block.code) for block in self.ran)
+        return bool(self.files) and not self.brief.informed and all(written_down(block.code) for block in self.ran)
 
 
 def opened(sandbox: Sandbox, brief: Brief, tools: Sequence[Tool] = ()) -> AbstractAsyncContextManager[CodeWorker]:
@@ -131,7 +137,8 @@ async def examine(state: State, answer: str, given: Step, guessed: bool) -> str:
     if not failures:
         return ""
     state.questioned[answer] = tuple(failure.bullet_id for failure in failures if failure.bullet_id)
-    return reconsider(answer, failures, state.reminder)
+    shown = state.fence.around_output(answer, ())  # an answer may hold what was read
+    return reconsider(shown, failures, state.reminder)
 
 
 def record(state: State, ended: Ended, strategy: str, tier: str) -> Attempt:

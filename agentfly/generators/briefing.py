@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from agentfly.generators.extract import is_code
+from agentfly.generators.marking import rule_for
 from agentfly.prompts import render
 from agentfly.protocols import Brief, CheckFailure, Execution, Tool
 from agentfly.tools.files import previews
@@ -65,7 +66,8 @@ def without_repeats(turns: Sequence[_T]) -> list[_T]:
 
 def opening(brief: Brief, tools: Sequence[Tool]) -> tuple[Message, Message]:
     """System prompt and task. What is the same for many tasks stands first, so that its cached prefix is used again."""
-    system = render("codeact", tools=[_offer(tool) for tool in tools], playbook=brief.playbook.strip())
+    offers = [_offer(tool) for tool in tools]
+    system = render("codeact", tools=offers, marking=rule_for(tools), playbook=brief.playbook.strip())
     return Message("system", system), task_message(brief, REMINDER)
 
 
@@ -113,16 +115,15 @@ def observed(execution: Execution, chars: int) -> str:
     return clip("\n".join(part for part in parts if part), chars)
 
 
-def asked_on(execution: Execution, chars: int, repeats: int, files: str) -> str:
+def asked_on(execution: Execution, seen: str, repeats: int, files: str) -> str:
     """The observation as the model reads it, with what it should do next.
 
     Args:
         execution: what came of the block.
-        chars: longest observation.
+        seen: what is shown of that, see `observed`.
         repeats: how often this same error came before.
         files: previews of the files, told again once an error repeats.
     """
-    seen = observed(execution, chars)
     if execution.error is None:
         if not seen:
             return f"The block printed nothing. {REMINDER}"

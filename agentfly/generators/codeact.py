@@ -75,7 +75,7 @@ class CodeActGenerator:
 
     async def attempt(self, brief: Brief, emit: Emit = lambda event: None) -> Attempt:
         """As `agentfly.protocols.Generator.attempt`."""
-        budget = Budget(brief.limits)
+        budget = Budget(brief.limits, brief.journal.clock)
         async with opened(self._sandbox, brief, self._tools) as worker:
             offered = (*self._sandbox.tools, *self._tools)
             start = await asyncio.to_thread(opening, brief, offered)
@@ -117,7 +117,7 @@ class CodeActGenerator:
         if execution.answered:
             answer = answer_text(execution.answer)
             state.keep(answer)
-            seen = observed(execution, state.brief.limits.output_chars)
+            seen = self._seen(state, execution)
             given = _record(number, action, execution, seen, True, reply)
             told = await examine(state, answer, given, guessed=state.nothing_read())
             observation, final = told or answer, not told
@@ -132,7 +132,6 @@ class CodeActGenerator:
 
     def _observe(self, state: _State, action: Action, execution: Execution) -> tuple[str, str]:
         """What a block without an answer did: for the record, and as the model reads it."""
-        chars = state.brief.limits.output_chars
         if not action.code:
             state.failed(action.problem)
             return action.problem, f"{action.problem} {REMINDER}"
@@ -143,7 +142,13 @@ class CodeActGenerator:
             repeats = state.failed(error_kind(execution.error))
         elif not state.questioned:  # what was given as the answer is worth more than what was only printed
             state.keep(guess(execution))
-        return observed(execution, chars), asked_on(execution, chars, repeats, state.files)
+        seen = self._seen(state, execution)
+        return seen, asked_on(execution, seen, repeats, state.files)
+
+    @staticmethod
+    def _seen(state: _State, execution: Execution) -> str:
+        seen = observed(execution, state.brief.limits.output_chars)
+        return state.fence.around_output(seen, execution.origins)
 
 
 def _record(number: int, action: Action, execution: Execution, observation: str, final: bool, reply: Reply) -> Step:

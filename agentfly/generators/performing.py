@@ -6,15 +6,18 @@ import asyncio
 import difflib
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
+from pathlib import Path
 from typing import Any
 
 from agentfly.errors import ToolError
 from agentfly.generators.answers import answer_text
 from agentfly.generators.briefing import clip, observed
 from agentfly.generators.calls import Request, fitted, line
-from agentfly.protocols import Call, CodeWorker, Execution, Tool
+from agentfly.generators.marking import Fence
+from agentfly.protocols import Call, CodeWorker, Execution, Tool, origin_of
+from agentfly.tools.placing import place
 from agentfly.tools.toolbox import identifier, jsonable
 
 PYTHON, ANSWER = "python", "final_answer"
@@ -54,6 +57,7 @@ class Offer:
     """
 
     def __init__(self, tools: Sequence[Tool], python: bool) -> None:
+        self._python = python
         self.tools = {identifier(tool.name)[:64]: tool for tool in tools}
         self.schemas: dict[str, Mapping[str, Any]] = {name: tool.schema for name, tool in self.tools.items()}
         told = {name: tool.description for name, tool in self.tools.items()}
@@ -65,6 +69,10 @@ class Offer:
             for name, schema in self.schemas.items()
         )
 
+    def at(self, workspace: Path) -> Offer:
+        """The same, with the tools that work in a folder placed in `workspace`."""
+        return Offer(place(self.tools.values(), workspace), self._python)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Performer:
@@ -74,6 +82,8 @@ class Performer:
     worker: CodeWorker | None
     chars: int
     """Longest result."""
+    fence: Fence
+    """Marks what came from elsewhere."""
     call: Call
     """Makes the calls of tools."""
     begin: Callable[[Result], None]
@@ -88,10 +98,16 @@ class Performer:
             if beside:
                 tasks = [asyncio.ensure_future(self._one(request)) for request in group]
                 try:
-                    results += await asyncio.gather(*tasks)
+                    # To its end, also where one of them must wait for a person: what the others gave is kept, and those
+                    # that must wait too are asked about together.
+                    await asyncio.wait(tasks)
                 finally:
                     for task in tasks:
                         task.cancel()
+                problem = next(filter(None, [task.exception() for task in tasks]), None)
+                if problem is not None:
+                    raise problem
+                results += [task.result() for task in tasks]
             else:
                 results += [await self._one(request) for request in group]
         return results
@@ -128,7 +144,7 @@ class Performer:
         return Result(
             request=request,
             arguments=arguments,
-            text=observed(execution, self.chars),
+            text=self.fence.around_output(observed(execution, self.chars), execution.origins),
             error="" if execution.answered else execution.error or "",
             answer=answer_text(execution.answer) if execution.answered else None,
             execution=execution,
@@ -140,11 +156,13 @@ class Performer:
         try:
             async with asyncio.timeout(seconds):
                 value = _shown(jsonable(await self.call(tool, arguments)))
-        except ToolError as error:
-            return self._mistaken(request, arguments, str(error))
+        except ToolError as error:  # its words may be those of what was read
+            mistaken = self._mistaken(request, arguments, str(error))
+            return replace(mistaken, text=self.fence.around(mistaken.text, [origin_of(tool)]))
         except TimeoutError:
             return self._mistaken(request, arguments, f"{request.name} did not answer within {seconds:.3g} s")
-        return Result(request=request, arguments=arguments, text=clip(value, self.chars))
+        text = self.fence.around(clip(value, self.chars), [origin_of(tool)])
+        return Result(request=request, arguments=arguments, text=text)
 
     def _mistaken(self, request: Request, arguments: Mapping[str, Any] | None, error: str) -> Result:
         return Result(request=request, arguments=arguments, text=clip(f"Error: {error}", self.chars), error=error)

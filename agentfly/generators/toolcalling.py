@@ -16,6 +16,7 @@ from agentfly.generators.briefing import error_kind, file_previews, task_message
 from agentfly.generators.budget import Budget
 from agentfly.generators.calls import Requests, echoed, requests
 from agentfly.generators.exchanges import CUT, NUDGE, REMINDER, Exchange, conversation, corrected
+from agentfly.generators.marking import rule_for
 from agentfly.generators.performing import ANSWER, PYTHON, Offer, Performer, Result
 from agentfly.generators.solution import distil
 from agentfly.prompts import render
@@ -98,7 +99,7 @@ class ToolCallingGenerator:
 
     async def attempt(self, brief: Brief, emit: Emit = lambda event: None) -> Attempt:
         """As `agentfly.protocols.Generator.attempt`."""
-        budget = Budget(brief.limits)
+        budget = Budget(brief.limits, brief.journal.clock)
         async with AsyncExitStack() as stack:
             worker: CodeWorker | None = None
             if self._sandbox is not None:
@@ -111,7 +112,7 @@ class ToolCallingGenerator:
                 files=files,
                 reminder=REMINDER,
                 model=self._model.name,
-                offer=self._offer,
+                offer=self._offer.at(brief.workspace),
             )
             ended = await work(
                 state, lambda: self._ask(state, emit), lambda reply: self._step(state, reply, worker, emit)
@@ -120,7 +121,8 @@ class ToolCallingGenerator:
 
     def _opening(self, brief: Brief) -> tuple[tuple[Message, Message], str]:
         python = self._sandbox is not None
-        system = Message("system", render("tools", python=python, playbook=brief.playbook.strip()))
+        told = rule_for(self._offer.tools.values())
+        system = Message("system", render("tools", python=python, marking=told, playbook=brief.playbook.strip()))
         return (system, task_message(brief, REMINDER)), file_previews(brief)
 
     async def _ask(self, state: _State, emit: Emit) -> Reply:
@@ -129,7 +131,7 @@ class ToolCallingGenerator:
             temperature=state.temperature(),
             seed=state.brief.seed,
             max_tokens=state.budget.reply_tokens(self._reply_tokens, state.usage),
-            tools=self._offer.descriptions,
+            tools=state.offer.descriptions,
             timeout=state.budget.seconds_left(),
         )
         messages = conversation(state.start, without_repeats(state.exchanges), self._context_chars)
@@ -175,15 +177,16 @@ class ToolCallingGenerator:
 
         def begin(result: Result) -> None:
             emit(CodeStarted(code=result.action, step=number))
-            if tool := self._offer.tools.get(result.request.name):
+            if tool := state.offer.tools.get(result.request.name):
                 state.tools[tool.name] = None
                 if origin := origin_of(tool):
                     state.origins[origin] = None
 
         return Performer(
-            offer=self._offer,
+            offer=state.offer,
             worker=worker,
             chars=state.brief.limits.output_chars,
+            fence=state.fence,
             call=state.brief.journal.call,
             begin=begin,
             seconds=lambda name: state.budget.within(self._seconds.get(name, self._tool_seconds)),

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from agentfly.learning.shapes import Conversation, Function, Own, Plain, Turn
+from agentfly.protocols import OUTSIDE
 from agentfly.records import from_json
 from agentfly.types import Attempt, Feedback, Step, Task
 
@@ -17,7 +18,7 @@ STRATEGY = "trace"
 _CHARS = 4000
 """Longest solution and observation that is kept of a foreign trace."""
 
-_OUTSIDE = re.compile(r"web|brows|fetch|search|https?_|url|crawl|scrap|internet|download", re.IGNORECASE)
+_OUTSIDE = re.compile(r"mcp|web|brows|fetch|search|https?_|url|crawl|scrap|internet|download", re.IGNORECASE)
 """Names of tools that read content from outside."""
 _OUTSIDE_CODE = re.compile(
     r"\b(?:requests|httpx|aiohttp|urllib\d?|urlopen|selenium|playwright)\b"
@@ -88,7 +89,9 @@ def _apart(attempt: Attempt) -> Attempt:
         leave_out=0.0,
         checks=(),
         questioned=tuple(replace(questioned, checks=()) for questioned in attempt.questioned),
-        untrusted=attempt.untrusted or _outside(attempt.tools, attempt.steps),
+        untrusted=attempt.untrusted
+        or not OUTSIDE.isdisjoint(attempt.origins)
+        or _outside(attempt.tools, attempt.steps),
     )
 
 
@@ -103,6 +106,7 @@ def _foreign(row: Conversation | Plain, folder: Path | None) -> Recorded:
         raise ValueError("nothing was done and nothing answered")
     task = Task(question, files=_files(row.files, folder), reference=row.reference, id=row.id or "")
     answer = row.answer if row.answer is not None else said
+    outside = _outside(tools, steps)
     attempt = Attempt(
         task_id=task.id,
         steps=steps,
@@ -112,7 +116,8 @@ def _foreign(row: Conversation | Plain, folder: Path | None) -> Recorded:
         model=row.model or "",
         strategy=STRATEGY,
         tools=tools,
-        untrusted=_outside(tools, steps),
+        origins=("web",) if outside else (),
+        untrusted=outside,
     )
     return Recorded(task=task, trials=((attempt, row.verdict()),), model=row.model or "")
 

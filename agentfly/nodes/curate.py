@@ -12,6 +12,7 @@ from agentfly.nodes.admission import admit
 from agentfly.nodes.committing import commit
 from agentfly.nodes.curating import request, rules_of
 from agentfly.nodes.gating import decide
+from agentfly.nodes.journal import Remembered
 from agentfly.nodes.retiring import retire
 from agentfly.nodes.state import Emit, Parts, State
 from agentfly.playbooks.delta import Add, Delta, Merge, Operation, Proposed, TagBullet
@@ -37,6 +38,9 @@ class Ruling:
 
 
 async def curate(state: State, parts: Parts, emit: Emit) -> State:
+    if state.get("kept") and parts.notes is not None:
+        # Where the gate's attempt waits for a person, the node begins again: with the same delta, not with another one.
+        parts = replace(parts, curator=Remembered(parts.curator, parts.notes, state["run_id"], "curate"))
     reflection, problem = state.get("reflection"), ""
     proposed, usage = _EMPTY, Usage()
     try:
@@ -169,9 +173,10 @@ def credit(state: State, parts: Parts, emit: Emit, tags: Iterable[TagBullet]) ->
 
 
 def tags_of(state: State) -> tuple[TagBullet, ...]:
-    """The reflector's verdicts on the bullets that were shown."""
+    """The reflector's verdicts on the bullets that were shown; none where it read what came from outside."""
     reflection, shown = state.get("reflection"), {bullet.id for bullet in state.get("bullets", ())}
-    tags = reflection.tags.items() if reflection is not None else ()
+    talked_to = reflection is not None and reflection.usage.calls > 0 and outside(state)
+    tags = reflection.tags.items() if reflection is not None and not talked_to else ()
     return tuple(TagBullet(id=name, tag=tag) for name, tag in tags if name in shown)
 
 

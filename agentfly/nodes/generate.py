@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
+import hashlib
+from collections import Counter
 from dataclasses import replace
 
-from agentfly.events import AttemptFinished
+from agentfly.events import AttemptFinished, Notice
 from agentfly.nodes import diagnosis
 from agentfly.nodes.checking import examiner
+from agentfly.nodes.journal import Unkept, opened
+from agentfly.nodes.permission import Permissions, Waiting, permissions_of, settle, want
 from agentfly.nodes.recall import cases_for
 from agentfly.nodes.state import Emit, Parts, State
+from agentfly.nodes.telling import Teller
 from agentfly.nodes.workspace import prepare
 from agentfly.protocols import Brief
 from agentfly.types import Attempt
+
+UNCONFINED = "unsafe"
+"""The tier of a worker that nothing confines."""
+_UNSAFE = "code of the model ran WITHOUT a sandbox, as --unsafe-code allows where none works; `agentfly doctor` says how to mend that"
 
 
 async def generate(state: State, parts: Parts, emit: Emit) -> State:
@@ -28,6 +38,8 @@ async def attempt_task(
 ) -> Attempt:
     """Make attempt `number` of a run; an exploring one samples at a higher temperature.
 
+    Where the run is kept, the attempt is journaled: begun again, it comes to where it was without paying for it twice.
+
     Args:
         state: of the run.
         parts: what the nodes work with.
@@ -38,24 +50,66 @@ async def attempt_task(
     """
     settings = parts.settings
     task = state["task"].without_reference()
-    async with examiner(state.get("checks", ()), task, parts) as examine:
-        brief = Brief(
-            task=task,
-            workspace=prepare(parts.workspaces, state["run_id"], number, task),
-            cases=state.get("recalled", ()),
-            bullets=state.get("bullets", ()),
-            playbook=state.get("playbook", ""),
-            recall=lambda text: cases_for(text, state, parts),
-            examine=examine,
-            lesson=lesson,
-            limits=settings.limits.record(),
-            temperature=settings.explore_temperature if explore else settings.temperature or 0.0,
-            seed=None if settings.seed is None else settings.seed + number,
-        )
-        attempt = await parts.generator.attempt(brief, emit)
+    brief = Brief(
+        task=task,
+        workspace=parts.workspaces,
+        cases=state.get("recalled", ()),
+        bullets=state.get("bullets", ()),
+        playbook=state.get("playbook", ""),
+        recall=lambda text: cases_for(text, state, parts),
+        lesson=lesson,
+        limits=settings.limits.record(),
+        temperature=settings.explore_temperature if explore else settings.temperature or 0.0,
+        seed=None if settings.seed is None else settings.seed + number,
+    )
+    attempt = await (_kept if _is_kept(state, parts) else _unkept)(brief, state, parts, emit, number)
+    if attempt.sandbox == UNCONFINED:
+        emit(Notice(text=_UNSAFE, level="warning"))
     return replace(
         attempt,
         checks=tuple(bullet.id for bullet in state.get("checks", ())),
         left_out=state.get("left_out", ()),
         leave_out=settings.playbook.leave_out if state.get("learn") else 0.0,
     )
+
+
+def _is_kept(state: State, parts: Parts) -> bool:
+    return bool(state.get("kept")) and parts.notes is not None and parts.interrupt is not None
+
+
+async def _unkept(brief: Brief, state: State, parts: Parts, emit: Emit, number: int) -> Attempt:
+    permissions = Permissions(mode=state.get("approve", parts.settings.approve))
+    return await _attempt(replace(brief, journal=Unkept(permissions)), state, parts, emit, number)
+
+
+async def _kept(brief: Brief, state: State, parts: Parts, emit: Emit, number: int) -> Attempt:
+    """The attempt; LangGraph's interrupt leaves from here while a call waits for a person."""
+    notes, interrupt, run_id = parts.notes, parts.interrupt, state["run_id"]
+    assert notes is not None
+    assert interrupt is not None
+    await settle(notes, run_id, interrupt)  # on the way back from a person, before anything is done again
+    seen, mode = _seen(brief, parts), state.get("approve", parts.settings.approve)
+    while True:
+        permissions = await asyncio.to_thread(permissions_of, notes, run_id, mode)
+        journal = await asyncio.to_thread(opened, notes, run_id, str(number), seen, permissions)
+        tell = Teller(emit, parts.told.setdefault((run_id, str(number)), Counter()), journal)
+        try:
+            return await _attempt(replace(brief, journal=journal), state, parts, tell, number)
+        except Waiting:  # by now nothing of the attempt runs any more
+            await want(notes, run_id, permissions.wanted)
+        await settle(notes, run_id, interrupt)
+
+
+async def _attempt(brief: Brief, state: State, parts: Parts, emit: Emit, number: int) -> Attempt:
+    async with examiner(state.get("checks", ()), brief.task, parts) as examine:
+        workspace = prepare(parts.workspaces, state["run_id"], number, brief.task)
+        return await parts.generator.attempt(replace(brief, workspace=workspace, examine=examine), emit)
+
+
+def _seen(brief: Brief, parts: Parts) -> str:
+    """A hash of what the generator sees of its task."""
+    cases = [(one.case.id, one.case.solution, one.case.lesson) for one in brief.cases]
+    files = [file.name for file in brief.task.files]
+    told = (parts.generator.name, brief.task.question, files, brief.playbook, cases, brief.lesson)
+    sampled = (brief.temperature, brief.seed)
+    return hashlib.sha256(repr((*told, *sampled)).encode(errors="surrogatepass")).hexdigest()[:24]

@@ -97,6 +97,8 @@ class Replays:
             "run_id": solved.run,
             "task": solved.task,
             "learn": False,
+            # Nobody is asked about a task that is not theirs at the moment: what would need permission is refused.
+            "approve": "auto" if self._mode() == "auto" else "never",
             "exclude_self": True,
             "bullets": bullets,
             "playbook": text,
@@ -114,6 +116,9 @@ class Replays:
             self.emit(Notice(text=f"task {solved.task.id} could not be tried again: {error}", level="warning"))
             return None
         return trial
+
+    def _mode(self) -> str:
+        return self.state.get("approve", self.parts.settings.approve)
 
     async def _attempt(self, state: State) -> Trial | None:
         """One attempt in a folder of its own, which is gone afterwards; kept on the record of the run that solved it."""

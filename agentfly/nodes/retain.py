@@ -1,11 +1,13 @@
-"""Retain: keep the attempt as a case, with credit to the cases and bullets that were shown."""
+"""Retain: keep the attempt as a case, and the subtasks of a success as cases too, with credit to what was shown."""
 
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 from agentfly.events import Retained
 from agentfly.nodes.state import Emit, Parts, State
+from agentfly.nodes.subtasks import subtask_cases
 from agentfly.protocols import Trial
 from agentfly.types import TRUSTED, Attempt, Case, CaseStatus, Feedback, Learned, Provenance
 
@@ -18,9 +20,16 @@ async def retain(state: State, parts: Parts, emit: Emit) -> State:
         parts.playbook.shown([bullet.id for bullet in state.get("bullets", ())])
     if not trials or not parts.settings.learning.cases:
         return {"learned": learned}
-    case = await asyncio.to_thread(parts.memory.add, as_case(state, best(trials)), merge=True)
-    emit(Retained(cases=(case.id,)))
-    return {"learned": Learned(cases=(case.id,), delta=learned.delta, accepted=learned.accepted, reason=learned.reason)}
+    cases = await asyncio.to_thread(_keep, state, best(trials), parts)
+    emit(Retained(cases=cases))
+    return {"learned": replace(learned, cases=cases)}
+
+
+def _keep(state: State, trial: Trial, parts: Parts) -> tuple[str, ...]:
+    """Write a trial's case, and those of its subtasks; their ids, its own first."""
+    whole = as_case(state, trial)
+    stored = [parts.memory.add(case, merge=True) for case in (whole, *subtask_cases(whole, trial.attempt))]
+    return tuple(dict.fromkeys(case.id for case in stored))
 
 
 def cut_short(trial: Trial) -> bool:
@@ -35,16 +44,15 @@ def best(trials: tuple[Trial, ...]) -> Trial:
 
 def as_case(state: State, trial: Trial) -> Case:
     """The case that remembers a trial: a success by its working solution, a failure by its lesson."""
-    reflection = state.get("reflection")
-    attempt = trial.attempt
+    attempt, status = trial.attempt, standing(trial.attempt, trial.feedback)
     return Case(
         question=state["task"].question,
         solution=attempt.solution,
         answer=attempt.answer,
         reward=trial.feedback.reward,
-        lesson=(reflection.insight if reflection else "") or ("" if trial.feedback.success else reason(trial)),
+        lesson=lesson(state, status) or ("" if trial.feedback.success else reason(trial)),
         task_id=state["task"].id,
-        status=standing(attempt, trial.feedback),
+        status=status,
         provenance=Provenance(
             run=state["run_id"],
             model=attempt.model,
@@ -54,6 +62,17 @@ def as_case(state: State, trial: Trial) -> Case:
             feedback=trial.feedback.source,
         ),
     )
+
+
+def lesson(state: State, status: CaseStatus) -> str:
+    """The reflector's insight. Where it read what came from outside, no case that is recalled says it.
+
+    A trusted verdict speaks for the solution, not for what a page may have had the reflector write.
+    """
+    reflection = state.get("reflection")
+    if reflection is None or (status == "active" and any(trial.attempt.untrusted for trial in state["trials"])):
+        return ""
+    return reflection.insight
 
 
 def standing(attempt: Attempt, feedback: Feedback) -> CaseStatus:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,6 +30,10 @@ class State(TypedDict, total=False):
     run_id: str
     task: Task
     learn: bool
+    kept: bool
+    """Whether the run is on record and open, so that its attempts are journaled and may wait for a person."""
+    approve: str
+    """How calls of tools are permitted in this run, see `Settings.approve`; the setting where it is absent."""
     exclude_self: bool
     """Whether cases of this very task are kept out, as evaluation demands."""
     recalled: tuple[Recalled, ...]
@@ -98,6 +103,27 @@ class Book(Protocol):
     def history(self, limit: int | None = ..., *, dropped: bool = ...) -> Sequence[Any]: ...
 
 
+class Noted(Protocol):
+    """What the nodes need of an entry of the journal."""
+
+    @property
+    def attempt(self) -> str: ...
+    @property
+    def kind(self) -> str: ...
+    @property
+    def key(self) -> str: ...
+    @property
+    def payload(self) -> Mapping[str, Any]: ...
+
+
+class Notes(Protocol):
+    """What the nodes need of the journal of open runs."""
+
+    def read(self, run_id: str) -> Sequence[Noted]: ...
+    def add(self, run_id: str, attempt: str, kind: str, key: str, payload: Mapping[str, Any]) -> None: ...
+    def forget(self, run_id: str, attempt: str | None = ...) -> None: ...
+
+
 class Record(Protocol):
     """What the nodes need of the record of runs."""
 
@@ -130,6 +156,12 @@ class Parts:
     workspaces: Path
     """Folder under which each attempt gets a folder of its own."""
     settings: Settings
+    notes: Notes | None = None
+    """The journal of open runs; None keeps none."""
+    interrupt: Callable[[Any], Any] | None = None
+    """Stops the graph with a value for a person to see, and on the way back gives the person's; None: nobody can be asked."""
+    told: dict[tuple[str, str], Counter[str]] = field(default_factory=dict)
+    """Which events of an attempt were emitted, by run and attempt: one that begins again does not tell them again."""
     replayed: dict[str, Trial] = field(default_factory=dict)
     """Replays that a gate asked for, by what the generator saw: the same again is not tried again."""
 

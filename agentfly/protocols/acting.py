@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from time import monotonic
 from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 from agentfly.protocols.checking import Examine, accept
@@ -39,6 +40,10 @@ class Journal(Protocol):
         """
         ...
 
+    def clock(self) -> float:
+        """Seconds, for the limits of the attempt: what is given again from the record took the time that it took then."""
+        ...
+
 
 class Live:
     """A `Journal` that keeps nothing and permits everything."""
@@ -48,6 +53,9 @@ class Live:
 
     async def call(self, tool: Tool, arguments: Mapping[str, Any]) -> Any:
         return await tool.call(arguments)
+
+    def clock(self) -> float:
+        return monotonic()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +75,8 @@ class Brief:
     """The checks in force: an answer is put to them once before it is accepted."""
     journal: Journal = field(default_factory=Live)
     """Every model reply and every call of a tool passes through it."""
+    informed: bool = False
+    """Whether results of earlier work are in view, so that an answer may rest on them without a file having been read."""
     lesson: str = ""
     """What the reflector made of the last attempt at this very task, where it is tried again."""
     limits: Limits = field(default_factory=Limits)

@@ -97,7 +97,7 @@ class CodeWorker(Protocol):
 
     @property
     def tier(self) -> str:
-        """How the process is confined: ``bubblewrap`` or ``process``."""
+        """How the process is confined: ``bubblewrap``, ``landlock``, ``seatbelt`` or ``unsafe``."""
         ...
 
     async def run(self, code: str, timeout: float) -> Execution:

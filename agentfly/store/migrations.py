@@ -202,7 +202,21 @@ _V3: tuple[str, ...] = (
     "UPDATE runs SET learn = 1 WHERE json_array_length(learned, '$.cases') > 0",
 )
 
-MIGRATIONS: tuple[tuple[str, ...], ...] = (_V1, _V2, _V3)
+_V4: tuple[str, ...] = (
+    # What came to the attempts of open runs from outside; removed when the run is closed, see `agentfly.store.journal`.
+    """CREATE TABLE journal (
+        seq INTEGER PRIMARY KEY AUTOINCREMENT,
+        run_id TEXT NOT NULL REFERENCES runs (id) ON DELETE CASCADE,
+        attempt TEXT NOT NULL,          -- number of the attempt, or a word for other work on the run
+        kind TEXT NOT NULL,             -- brief, reply, begun, result, refused, asked, decided
+        key TEXT NOT NULL,              -- what finds it again
+        payload TEXT NOT NULL,          -- JSON object
+        created REAL NOT NULL
+    )""",
+    "CREATE INDEX journal_by_run ON journal (run_id, attempt)",
+)
+
+MIGRATIONS: tuple[tuple[str, ...], ...] = (_V1, _V2, _V3, _V4)
 """Migration n takes the schema from version n to n + 1."""
 
 SCHEMA_VERSION = len(MIGRATIONS)

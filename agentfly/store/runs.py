@@ -17,7 +17,7 @@ from agentfly.store.database import Database, Transaction
 from agentfly.store.lookup import find_id
 from agentfly.types import Attempt, Feedback, Learned, RunResult, Step, Task, Usage
 
-RUNNING, INTERRUPTED = "running", "interrupted"
+RUNNING, INTERRUPTED, WAITING = "running", "interrupted", "waiting"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,7 +26,8 @@ class RunSummary:
 
     id: str
     status: str
-    """``running``, ``interrupted`` (its process has ended without finishing it) or how its attempt ended."""
+    """``running``, ``interrupted`` (its process has ended without finishing it), ``waiting`` (for a person's permission) or
+    how its attempt ended."""
     started: float
     finished: float | None
     question: str
@@ -167,8 +168,14 @@ class RunStore:
                 (status, time.time(), _storable(reason), run_id),
             )
 
+    def pause(self, run_id: str, reason: str) -> None:
+        """The run waits for a person; no process works on it."""
+        with self._db.write() as tx:
+            self._require(tx, run_id)
+            tx.execute("UPDATE runs SET status = ?, reason = ? WHERE id = ?", (WAITING, _storable(reason), run_id))
+
     def reopen(self, run_id: str) -> None:
-        """This process goes on with a run that was interrupted."""
+        """This process goes on with a run that was interrupted, or that waited."""
         with self._db.write() as tx:
             self._require(tx, run_id)
             tx.execute(

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from agentfly.cli.text import clip_lines, count, money, plain, seconds, shorten
 from agentfly.cli.views.console import text
-from agentfly.types import Bullet, Feedback, Learned, Recalled, RunResult, Step
+from agentfly.types import Attempt, Bullet, Feedback, Learned, Recalled, RunResult, Step
 
 OBSERVATION_LINES = 14
 THOUGHT_LINES = 8
@@ -73,6 +73,14 @@ def outcome(reward: float | None) -> Text:
     if reward is None:
         return Text("·", style="dim")
     return Text("✓", style="green") if reward >= 0.5 else Text("✗", style="red")
+
+
+def origins(attempt: Attempt) -> RenderableType:
+    """Where content that an attempt read came from."""
+    line = Text("read from ", style="dim").append(plain(", ".join(attempt.origins)), style="default")
+    if attempt.untrusted:
+        line.append("  content from outside: what it teaches waits for a trusted verdict", style="yellow")
+    return line
 
 
 def feedback(given: Feedback | None) -> RenderableType:

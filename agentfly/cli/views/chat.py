@@ -121,6 +121,12 @@ class ChatView:
             yield
 
     @contextlib.contextmanager
+    def going_on(self) -> Iterator[None]:
+        """While an answer is worked on that had to wait for a person."""
+        with self._moving("going on"):
+            yield
+
+    @contextlib.contextmanager
     def learning(self) -> Iterator[None]:
         """While feedback is learned from."""
         self._answered = True

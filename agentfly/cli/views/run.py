@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
+from collections.abc import Iterator
 from types import TracebackType
 from typing import Self
 
@@ -32,7 +34,7 @@ class RunView:
         self._console, self._notes, self._quiet = console, notes, quiet
         self._why = ""
         live_on = console if console.is_terminal and not quiet else notes
-        self._pulse = Pulse(live_on)
+        self._live_on, self._pulse = live_on, Pulse(live_on)
         self._lock = threading.RLock()
         self._answered = False
         self._tenths = -1
@@ -44,6 +46,14 @@ class RunView:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
         self._pulse.stop()
+
+    @contextlib.contextmanager
+    def going_on(self) -> Iterator[None]:
+        """While a run goes on that had to wait for a person."""
+        self._pulse = Pulse(self._live_on)
+        with self._pulse:
+            self._pulse.phase("going on")
+            yield
 
     def explain(self, why: str) -> None:
         """Why this model was taken; shown beside its name."""
@@ -72,6 +82,8 @@ class RunView:
                 self._attempt(attempt, retry)
             case events.Notice():
                 self._notice(event)
+            case events.ApprovalNeeded():
+                self._pulse.stop()
             case events.RunFinished(result=result):
                 self._finished(result)
             case _:
@@ -143,6 +155,8 @@ class RunView:
 
     def _finished(self, result: RunResult) -> None:
         self._pulse.stop()
+        if result.status == "waiting":
+            return
         self._print(blocks.learned(result.learned))
         self._print(Text(), blocks.totals(result))
 

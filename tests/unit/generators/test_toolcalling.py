@@ -71,9 +71,10 @@ async def test_reading_is_done_side_by_side_and_writing_in_order(tmp_path: Path)
     assert set(LOG[:2]) == {"read a begins", "web b begins"}
     assert LOG[4:] == ["write c begins", "write c ends", "read d begins", "read d ends"]
     results = model.calls[1].messages[-4:]
-    assert [(m.role, m.content, m.tool_call_id) for m in results] == [
-        ("tool", text, f"c{n}") for n, text in enumerate(["read a", "web b", "write c", "read d"])
-    ]
+    assert [(m.role, m.tool_call_id) for m in results] == [("tool", f"c{n}") for n in range(4)]
+    texts = [m.content for m in results]
+    assert [*texts[:1], *texts[2:]] == ["read a", "write c", "read d"]
+    assert "\nweb b\n[end untrusted " in texts[1]
     assert (attempt.tools, attempt.untrusted, attempt.sandbox) == (("read", "web", "write"), True, "")
     assert attempt.solution.splitlines()[0] == '1. {"name": "read", "arguments": {"name": "a"}}'
 
