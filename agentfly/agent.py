@@ -12,11 +12,13 @@ from agentfly.config import home_path, resolve_settings
 from agentfly.driving import Drive
 from agentfly.errors import InputError
 from agentfly.events import Event, Notice, RunStarted
+from agentfly.nodes.permission import expanded
 from agentfly.nodes.state import State
 from agentfly.playbooks.delta import Delta
-from agentfly.protocols import Model, Scorer, Tool
-from agentfly.running import OnEvent, as_task, last, new_run_id, wait
-from agentfly.types import Feedback, Learned, RunResult, Task, Usage
+from agentfly.protocols import Model, Scorer
+from agentfly.running import Approve, OnEvent, as_task, decided, last, new_run_id, wait
+from agentfly.store.runs import RUNNING
+from agentfly.types import Decision, Feedback, Learned, RunResult, Task, Usage
 
 if TYPE_CHECKING:
     from langgraph.graph.state import CompiledStateGraph
@@ -37,9 +39,9 @@ class Agent:
     Args:
         model: a name such as ``openai/gpt-5-mini``, ``embedded`` or ``auto``, or an object that implements `Model`.
         home: folder that holds what it has learned; see `agentfly.config.home_path` for the default.
-        tools: Python functions or `Tool` objects that the model's code may call.
+        tools: Python functions, `Tool` objects or LangChain tools that the model may call.
         scorer: gives feedback: a scorer's name, a `Scorer`, or a function; see `agentfly.scorers.FunctionScorer`.
-        strategy: how it acts: ``codeact``, ``tools``, or ``auto``.
+        strategy: how it acts: ``codeact``, ``tools``, ``plan``, or ``auto``.
         policy: which recalled cases are shown: ``similarity``, ``episodic`` or ``neural``.
         gate: which deltas are kept: ``always``, ``fix``, ``replay``, or ``auto``.
         settings: any other setting of `agentfly.config.Settings`, by dotted key: ``{"limits.steps": 10}``.
@@ -55,7 +57,7 @@ class Agent:
         *,
         model: str | Model | None = None,
         home: str | Path | None = None,
-        tools: Sequence[Callable[..., Any] | Tool] = (),
+        tools: Sequence[Any] = (),
         scorer: ScorerLike | None = None,
         strategy: str | None = None,
         policy: str | None = None,
@@ -123,6 +125,7 @@ class Agent:
         reference: str | None = None,
         learn: bool | None = None,
         exclude_self: bool = False,
+        approve: Approve | None = None,
         on_event: OnEvent | None = None,
     ) -> RunResult:
         """Work on a task, and learn from it where there is feedback.
@@ -133,13 +136,16 @@ class Agent:
             reference: the right answer where it is known; scored against, never shown to the generator.
             learn: False leaves the home as it is; None learns whenever there is feedback.
             exclude_self: keep out cases of this very task, as evaluation demands.
+            approve: decides on calls of tools that write, execute or reach the network, and turns asking on for this run.
+                Without it a run under the setting ``approve: ask`` is left waiting: the result's status is ``waiting``,
+                its `pending` lists the calls, and `resume` goes on.
             on_event: called with each typed event as it happens.
 
         Raises:
             UserError: bad input, no usable model, an unusable home.
         """
         options = {"files": files, "reference": reference, "learn": learn, "exclude_self": exclude_self}
-        return wait(self.arun(question, on_event=on_event, **options))
+        return wait(self.arun(question, on_event=on_event, approve=approve, **options))
 
     async def arun(self, question: str | Task, *, on_event: OnEvent | None = None, **options: Any) -> RunResult:
         """`run` for asynchronous callers; many may be awaited at once."""
@@ -153,39 +159,81 @@ class Agent:
         reference: str | None = None,
         learn: bool | None = None,
         exclude_self: bool = False,
+        approve: Approve | None = None,
     ) -> AsyncIterator[Event]:
         """Work on a task and yield each typed event; the last one is `RunFinished`."""
         task = as_task(question, files, reference)
+        await self._made.toolset.connect()
         _ = self._made.parts  # an unknown model or a missing key is said before anything is recorded
         run_id, hidden = new_run_id(), task.without_reference()
         model = self.model_name
-        self.runs.start(run_id, task, model, self.strategy, self.settings, learn=learn is not False)
+        mode = "ask" if approve is not None and self.settings.approve == "auto" else self.settings.approve
+        settings = self.settings.model_copy(update={"approve": mode})
+        self.runs.start(run_id, task, model, self.strategy, settings, learn=learn is not False)
         yield RunStarted(run_id=run_id, task=hidden, model=model, strategy=self.strategy)
         first: State = {
             "run_id": run_id,
             "task": hidden,
             "learn": learn is not False,
+            "kept": True,
+            "approve": mode,
             "exclude_self": exclude_self,
             "usage": Usage(),
         }
-        async for event in self._drive.run(run_id, task, first):
+        async for event in self._drive.run(run_id, task, first, approve=approve):
             yield event
 
-    def resume(self, run_id: str, *, on_event: OnEvent | None = None) -> RunResult:
-        """Go on with a run that was killed or interrupted, after its last finished node.
+    def resume(
+        self,
+        run_id: str,
+        *,
+        decisions: Mapping[str, Decision] | Decision | None = None,
+        approve: Approve | None = None,
+        on_event: OnEvent | None = None,
+    ) -> RunResult:
+        """Go on with a run that was killed or interrupted, or that waits for permission; also in another process.
+
+        Model replies that were paid for are not asked for again, and no call of a tool is made twice.
+
+        Args:
+            run_id: its id, or the beginning of it.
+            decisions: on the calls that it waits for: True, False or ``always`` by the id of the call, or one for all.
+                ``always`` permits every call of that tool for the rest of the run.
+            approve: decides on those that `decisions` leaves open, and on later ones.
+            on_event: called with each typed event as it happens.
 
         Raises:
-            InputError: no such run, or it has nothing left to do.
+            InputError: no such run, it has nothing left to do, another process works on it, or no such call waits.
         """
-        return wait(self.aresume(run_id, on_event=on_event))
+        return wait(self.aresume(run_id, decisions=decisions, approve=approve, on_event=on_event))
 
-    async def aresume(self, run_id: str, *, on_event: OnEvent | None = None) -> RunResult:
+    async def aresume(
+        self,
+        run_id: str,
+        *,
+        decisions: Mapping[str, Decision] | Decision | None = None,
+        approve: Approve | None = None,
+        on_event: OnEvent | None = None,
+    ) -> RunResult:
         """`resume` for asynchronous callers."""
         record = self.runs.show(run_id)
+        if record.status == RUNNING:
+            raise InputError(f"run {record.id} is being worked on; wait for it to end")
         if not await self._drive.state(record.id):  # a run that is closed keeps no state
             raise InputError(f"run {record.id} has nothing left to do: start it again with `agentfly run`")
+        await self._made.toolset.connect()
+        calls = await self._drive.pending(record.id)
+        try:
+            verdicts = {} if decisions is None else expanded(decisions, calls)
+        except ValueError as error:
+            raise InputError(f"run {record.id}: {error}") from None
+        if approve is not None:
+            verdicts |= await decided(approve, [call for call in calls if call.id not in verdicts])
+        if calls and not verdicts:
+            return await last(self._drive.waiting(record.id, record.task, calls), on_event)
         self.runs.reopen(record.id)
-        return await last(self._drive.run(record.id, record.task, None), on_event)
+        going_on = self._drive.run(record.id, record.task, None, approve=approve, decisions=verdicts)
+        return await last(going_on, on_event)
 
     def learn(self, result: RunResult | str, feedback: Feedback, *, on_event: OnEvent | None = None) -> Learned:
         """Learn from feedback that came after the run: reflect, curate, retain.

@@ -18,9 +18,11 @@ from agentfly.nodes.state import Parts
 from agentfly.nodes.workspace import location
 from agentfly.playbooks.ledger import PlaybookLedger
 from agentfly.playbooks.rules import Rules
-from agentfly.protocols import Checker, Gate, Generator, Model, Scorer, Tool
+from agentfly.protocols import Checker, Gate, Generator, Model, Scorer
 from agentfly.store.home import Home
+from agentfly.store.journal import JournalStore
 from agentfly.store.runs import RunStore
+from agentfly.toolset import Toolset
 from agentfly.types import Attempt, Feedback, RunResult, Task
 
 if TYPE_CHECKING:
@@ -33,6 +35,9 @@ EXPLORING = 0.05
 """Temperature of the choice of cases by a policy that learns; its scores are expected rewards. On the simulated stream of
 `tests/benchmarks/test_selection.py` it earned more while learning than 0.1 did, and no less afterwards."""
 
+PLAN_STEPS = 20
+"""Steps of an attempt by the strategy `plan`, where none are set: three or four subtasks, the plan and the answer."""
+
 REFERENCED = ("reference", "outcome")
 """The kinds of feedback (`Settings.feedback`) in which a reference has a part."""
 
@@ -43,7 +48,8 @@ class Given:
 
     model: Model | None = None
     scorer: Scorer | Callable[..., Any] | None = None
-    tools: Sequence[Callable[..., Any] | Tool] = ()
+    tools: Sequence[Any] = ()
+    """Functions, `Tool` objects, LangChain tools."""
     notify: Callable[[Notice], None] = field(default=lambda notice: None)
 
 
@@ -57,7 +63,7 @@ class Composition:
     """
 
     def __init__(self, home: Path, settings: Settings, given: Given) -> None:
-        self.settings = settings
+        self.settings = settings = _with_steps(settings)
         self.given = given
         self.home = Home.open(home)
         self.bank = CaseBank(self.home, policy=settings.policy, capacity=settings.memory.capacity)
@@ -70,14 +76,36 @@ class Composition:
             similar=settings.playbook.similar,
         )
         self.runs = RunStore(self.home.db)
+        self.journal = JournalStore(self.home.db)
         self.runs.close_interrupted()
+        self.toolset = Toolset(self.home, settings, given.tools, self._tool_model, given.notify)
         self._models: dict[str, Model] = {}
         self._references: dict[str, str | None] = {}
 
-    @property
+    @cached_property
     def strategy(self) -> str:
-        """The strategy in force; ``auto`` is ``codeact``, which every model can follow."""
-        return "codeact" if self.settings.strategy == "auto" else self.settings.strategy
+        """The strategy in force; ``auto`` never plans, see `_acting`."""
+        return self._acting() if self.settings.strategy == "auto" else self.settings.strategy
+
+    def _acting(self) -> str:
+        """How the model acts best: ``tools`` where it is known to call functions natively, else ``codeact``, which all can follow."""
+        from agentfly.models.abilities import calls_functions
+
+        return "tools" if self._known and calls_functions(self.model_choice[0]) else "codeact"
+
+    @property
+    def _known(self) -> bool:
+        """Whether the model is what its name says; an object that the caller brings may be a script or a recording."""
+        from agentfly.models.litellm import LiteLLMModel
+
+        return self.given.model is None or isinstance(self.given.model, LiteLLMModel)
+
+    def _tool_model(self) -> str | None:
+        """The model as far as tools go; None where they would only lengthen its prompt."""
+        from agentfly.models.choose import EMBEDDED
+
+        name = self.model_choice[0]
+        return name if self._known and name != EMBEDDED else None
 
     @cached_property
     def model_choice(self) -> tuple[str, str]:
@@ -120,6 +148,7 @@ class Composition:
             temperature=self._temperature,
             workspaces=self.home.artifacts,
             settings=self.settings,
+            notes=self.journal,
         )
 
     @property
@@ -138,6 +167,7 @@ class Composition:
 
     async def aclose(self) -> None:
         """Release models, the index and the database. May be called twice."""
+        await self.toolset.aclose()
         models, self._models = self._models, {}
         for model in models.values():
             await model.aclose()
@@ -151,19 +181,32 @@ class Composition:
         from agentfly.generators.codeact import CodeActGenerator
         from agentfly.generators.toolcalling import ToolCallingGenerator
         from agentfly.tools.python import PythonSandbox
-        from agentfly.tools.toolbox import as_tool
 
-        tools = [as_tool(tool) for tool in self.given.tools]
-        sandbox = PythonSandbox(memory_mb=self.settings.code_memory_mb, tools=tools)
-        if self.strategy == "tools":
-            return ToolCallingGenerator(self._model(), sandbox, code_seconds=self.settings.code_seconds)
-        return CodeActGenerator(self._model(), sandbox, code_seconds=self.settings.code_seconds)
+        settings = self.settings
+        sandbox = PythonSandbox(
+            settings.code_memory_mb,
+            self.toolset.tools,
+            tool_seconds=settings.tools.seconds,
+            unsafe=settings.unsafe_code,
+        )
+        made: dict[str, Callable[..., Generator]] = {"codeact": CodeActGenerator, "tools": ToolCallingGenerator}
+        plan = self.settings.plan
+        acting = plan.executor if self.strategy == "plan" else self.strategy
+        acting = self._acting() if acting == "auto" else acting
+        more = {"tool_seconds": settings.tools.seconds} if acting == "tools" else {}
+        executor = made[acting](self._model(), sandbox, code_seconds=settings.code_seconds, **more)
+        if self.strategy != "plan":
+            return executor
+        from agentfly.generators.planning import PlanGenerator
+
+        return PlanGenerator(self._model(), executor, tools=sandbox.tools, cycles=plan.cycles, subtasks=plan.subtasks)
 
     def _checker(self) -> Checker:
         from agentfly.playbooks.checks import library
         from agentfly.tools.checking import SandboxedChecker
 
-        return SandboxedChecker(inspect.getsource(library), self.settings.checks.milliseconds)
+        settings = self.settings
+        return SandboxedChecker(inspect.getsource(library), settings.checks.milliseconds, unsafe=settings.unsafe_code)
 
     def _model(self, name: str | None = None) -> Model:
         """The model of that name, by default the generator's; opened once, so that roles share it."""
@@ -223,6 +266,14 @@ class Composition:
         if run_id in self._references:
             return self._references[run_id]
         return self.runs.show(run_id).task.reference  # feedback that comes after the run
+
+
+def _with_steps(settings: Settings) -> Settings:
+    """More steps for a strategy that divides its work, unless a person has said how many."""
+    if settings.strategy != "plan" or "steps" in settings.limits.model_fields_set:
+        return settings
+    limits = settings.limits.model_copy(update={"steps": PLAN_STEPS})
+    return settings.model_copy(update={"limits": limits})
 
 
 def named_settings(settings: Mapping[str, Any] | None, **named: object) -> dict[str, Any]:

@@ -18,7 +18,12 @@ from agentfly.errors import ConfigError
 from agentfly.types import Limits
 
 PREFIX = "AGENTFLY_"
-_OWN_ENV = {"AGENTFLY_HOME", "AGENTFLY_CACHE", "AGENTFLY_ANSWER"}  # of the machine or of a command, not settings
+_OWN_ENV = {
+    "AGENTFLY_HOME",
+    "AGENTFLY_CACHE",
+    "AGENTFLY_ANSWER",
+    "AGENTFLY_MCP_TOKEN",
+}  # of the machine or of a command, not settings
 
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 
@@ -118,6 +123,8 @@ class LearningSettings(_Section):
 
 def _names(value: object) -> object:
     """A comma-separated text as the names in it; the two words stay words."""
+    if value is None:  # what the word is read as in the environment and in KEY=VALUE
+        return "none"
     if not isinstance(value, str) or value.strip().lower() in ("auto", "none"):
         return value.strip().lower() if isinstance(value, str) else value
     return tuple(name.strip() for name in value.split(",") if name.strip())

@@ -19,6 +19,7 @@ from agentfly.models.weights import available_offline, cache_folder
 
 _MODEL_CACHE = cache_folder().parent  # before the environment is isolated
 _FOREIGN = {*DEFAULTS, "OPENAI_API_BASE", "OPENAI_BASE_URL", "OLLAMA_HOST", "OLLAMA_API_BASE", "HF_ENDPOINT"}
+_FOREIGN |= {"TAVILY_API_KEY", "SERPER_API_KEY", "DDGS_PROXY"}
 
 
 @pytest.fixture(autouse=True)
@@ -31,6 +32,8 @@ def isolated_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setenv("AGENTFLY_CACHE", str(_MODEL_CACHE))
     # What is left to chance while learning would be so in tests as well; those that are about it say so.
     monkeypatch.setenv("AGENTFLY_PLAYBOOK__LEAVE_OUT", "0")
+    # Built-in tools lengthen prompts; those that are about them say so.
+    monkeypatch.setenv("AGENTFLY_TOOLS__BUILTIN", "none")
     # A person's Ollama must not be found: this port belongs to no one.
     monkeypatch.setenv("OLLAMA_HOST", "127.0.0.1:9")
 

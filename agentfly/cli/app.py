@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from agentfly.cli import chat, config, doctor, learn, memory, playbook, run, runs
+from agentfly.cli import chat, config, doctor, learn, mcp, mcp_servers, memory, playbook, run, runs
 from agentfly.cli.options import Debug
 
 app = typer.Typer(
@@ -44,8 +44,10 @@ def root(
 app.command("run")(run.run)
 app.command("chat")(chat.chat)
 app.command("learn")(learn.learn)
+app.command("mcp")(mcp.mcp)
 app.add_typer(memory.app, name="memory")
 app.add_typer(playbook.app, name="playbook")
 app.add_typer(runs.app, name="runs")
+app.add_typer(mcp_servers.app, name="mcp-servers")
 app.command("doctor")(doctor.doctor)
 app.add_typer(config.app, name="config")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import time
 import zipfile
 from collections.abc import Callable, Sequence
@@ -19,6 +20,7 @@ import pytest
 from agentfly.errors import ModelUnavailableError, ProviderError, ProviderTimeout, UserError
 from agentfly.events import CodeStarted, StepFinished, TextDelta
 from agentfly.generators.codeact import CodeActGenerator
+from agentfly.generators.planning import PlanGenerator
 from agentfly.generators.toolcalling import ToolCallingGenerator
 from agentfly.protocols import Brief, CheckFailure, Generator, Model
 from agentfly.records import from_json, to_json
@@ -47,8 +49,10 @@ class Strategy:
 
     build: Callable[..., Generator]
     reply: Callable[[str], str | Reply]
-    nothing_called: str
+    nothing_called: str = ""
     """What the model is told after a reply that does nothing."""
+    around: tuple[int, int] = (0, 0)
+    """Steps that are not the model's own, before and after its steps."""
 
 
 def _codeact(model: Model, **settings: Any) -> Generator:
@@ -57,6 +61,18 @@ def _codeact(model: Model, **settings: Any) -> Generator:
 
 def _tools(model: Model, **settings: Any) -> Generator:
     return ToolCallingGenerator(model, PythonSandbox(memory_mb=1024, tools=[convert, fetch]), **settings)
+
+
+def _planned_for(build: Callable[..., Generator]) -> Callable[..., Generator]:
+    """The strategy `plan` with an executor, and a planner that hands the whole task on and answers with the result."""
+
+    def planner(messages: Sequence[Message]) -> str:
+        if results := re.findall(r", (?:result|best so far):\s+(?:\[untrusted.*\n)?(.*)", messages[-1].content):
+            return json.dumps({"thought": "", "subtasks": [], "answer": results[-1]})
+        question = messages[1].content.rsplit("Task: ", 1)[1].split("\n\n")[0]
+        return json.dumps({"thought": "", "subtasks": [{"id": 1, "task": question, "needs": []}], "answer": ""})
+
+    return lambda model, **settings: PlanGenerator(ScriptedModel(planner), build(model, **settings))
 
 
 def _called(code: str) -> Reply:
@@ -73,6 +89,11 @@ STRATEGIES = {
     "tools": Strategy(_tools, _called, "Nothing was called"),
     "tools in text": Strategy(_tools, _called_in_text, "Nothing was called"),
 }
+PLANNED = {
+    f"plan by {name}": replace(STRATEGIES[name], build=_planned_for(STRATEGIES[name].build), around=(1, 1))
+    for name in ("codeact", "tools")
+}
+"""They share what every strategy promises, not what its model is shown: that is told to the planner or to the executor."""
 
 
 @tool
@@ -114,7 +135,12 @@ JOBS = {
         ["import csv\nrows = list(csv.DictReader(open('a.csv')))\nprint(rows[0])", "final_answer([r['name'] for r in rows if r['city'] == 'Oslo'])"],
         ["a.csv"],
     ),
-    "list": Job("Which cities occur, in order?", "Oslo, Rome", ["final_answer(sorted({'Rome', 'Oslo'}))"]),
+    "list": Job(
+        "Which cities occur, in alphabetical order?",
+        "Oslo, Rome",
+        ["import csv\nfinal_answer(sorted({r['city'] for r in csv.DictReader(open('a.csv')) if r['city']}))"],
+        ["a.csv"],
+    ),
     "mended error": Job("1 + 1?", "2", ["x = 1\nfinal_answer(y + 1)", "final_answer(x + 1)"]),
     "mended syntax": Job("1 + 2?", "3", ["final_answer(1 +", "final_answer(1 + 2)"]),
     "json": Job("How many users are active?", "2", ["import json\nfinal_answer(sum(u['active'] for u in json.load(open('u.json'))))"], ["u.json"]),
@@ -134,6 +160,11 @@ JOBS = {
 @pytest.fixture(params=list(STRATEGIES))
 def strategy(request: pytest.FixtureRequest) -> Strategy:
     return STRATEGIES[request.param]
+
+
+@pytest.fixture(params=[*STRATEGIES, *PLANNED])
+def any_strategy(request: pytest.FixtureRequest) -> Strategy:
+    return {**STRATEGIES, **PLANNED}[request.param]
 
 
 @pytest.fixture
@@ -171,12 +202,12 @@ async def act(
 
 
 @pytest.mark.parametrize("name", list(JOBS))
-async def test_solves(strategy: Strategy, workspace: Path, name: str) -> None:
+async def test_solves(any_strategy: Strategy, workspace: Path, name: str) -> None:
     job = JOBS[name]
     given = brief(workspace, job.question, files=put(workspace, job.files))
-    attempt, model, _ = await act(strategy, job.codes, given)
+    attempt, model, _ = await act(any_strategy, job.codes, given)
     assert (attempt.answer, attempt.status) == (job.answer, "answered")
-    assert len(attempt.steps) == len(job.codes)
+    assert len(attempt.steps) == len(job.codes) + sum(any_strategy.around)
     assert attempt.steps[-1].final
     assert [s.error for s in attempt.steps[:-1]] == [
         s.observation.rstrip() != "" and "Error" in s.observation for s in attempt.steps[:-1]
@@ -208,7 +239,7 @@ async def test_tells_what_happens(strategy: Strategy, workspace: Path) -> None:
     assert attempt.usage == attempt.steps[0].usage + attempt.steps[1].usage
     assert attempt.usage.calls == 2
     assert attempt.strategy in STRATEGIES
-    assert attempt.sandbox in {"bubblewrap", "process"}
+    assert attempt.sandbox in {"bubblewrap", "landlock"}
 
 
 async def test_the_observation_reaches_the_model(strategy: Strategy, workspace: Path) -> None:
@@ -301,8 +332,10 @@ async def test_the_model_is_told_what_is_left(strategy: Strategy, workspace: Pat
 @pytest.mark.parametrize(
     "error", [ProviderError("the provider is down", usage=Usage(calls=3, failed_calls=3)), ProviderTimeout("late")]
 )
-async def test_a_failed_provider_ends_the_attempt(strategy: Strategy, workspace: Path, error: ProviderError) -> None:
-    attempt, _, _ = await act(strategy, ["print(17)", error], brief(workspace))
+async def test_a_failed_provider_ends_the_attempt(
+    any_strategy: Strategy, workspace: Path, error: ProviderError
+) -> None:
+    attempt, _, _ = await act(any_strategy, ["print(17)", error], brief(workspace))
     assert (attempt.status, attempt.answer, attempt.reason) == ("error", "17", str(error))
     assert attempt.usage.failed_calls == error.usage.failed_calls
 
@@ -316,14 +349,14 @@ async def test_a_timeout_at_the_end_of_the_time_is_the_limit(strategy: Strategy,
     assert (attempt.status, attempt.reason) == ("limit", "seconds")
 
 
-async def test_what_the_person_must_mend_is_raised(strategy: Strategy, workspace: Path) -> None:
+async def test_what_the_person_must_mend_is_raised(any_strategy: Strategy, workspace: Path) -> None:
     with pytest.raises(ModelUnavailableError, match="refused"):
-        await act(strategy, [ModelUnavailableError("key refused")], brief(workspace))
+        await act(any_strategy, [ModelUnavailableError("key refused")], brief(workspace))
 
 
-async def test_cancelling_is_quick_and_leaves_nothing(strategy: Strategy, workspace: Path) -> None:
+async def test_cancelling_is_quick_and_leaves_nothing(any_strategy: Strategy, workspace: Path) -> None:
     beat = "import time\nwhile True: open('beat', 'w').write(str(time.time())); time.sleep(0.01)"
-    running = asyncio.create_task(act(strategy, [beat], brief(workspace)))
+    running = asyncio.create_task(act(any_strategy, [beat], brief(workspace)))
     while not (workspace / "beat").exists():
         await asyncio.sleep(0.01)
         assert not running.done()
@@ -348,9 +381,9 @@ async def test_cancelling_is_quick_and_leaves_nothing(strategy: Strategy, worksp
     ],
 )
 async def test_tools_and_outside_content_are_told(
-    strategy: Strategy, workspace: Path, codes: Sequence[Any], tools: tuple[str, ...], untrusted: bool
+    any_strategy: Strategy, workspace: Path, codes: Sequence[Any], tools: tuple[str, ...], untrusted: bool
 ) -> None:
-    attempt, _, _ = await act(strategy, codes, brief(workspace))
+    attempt, _, _ = await act(any_strategy, codes, brief(workspace))
     assert (attempt.tools, attempt.untrusted) == (tools, untrusted)
     assert from_json(Attempt, to_json(attempt)) == attempt
 
@@ -451,7 +484,7 @@ async def test_an_answer_that_was_not_computed_is_questioned_once(strategy: Stra
     assert len(without.steps) == 1
 
 
-async def test_the_reference_is_nowhere(strategy: Strategy, workspace: Path) -> None:
+async def test_the_reference_is_nowhere(any_strategy: Strategy, workspace: Path) -> None:
     task = Task("What is it?", reference="REF-9931", metadata={"truth": "REF-9931"})
     look = (
         "import os, gc\nseen = [str(dict(os.environ)), str(globals()), str(os.listdir('.'))]\n"
@@ -459,16 +492,16 @@ async def test_the_reference_is_nowhere(strategy: Strategy, workspace: Path) -> 
         "print('REF-' + '9931' in ' '.join(seen))"
     )
     given = Brief(task=task.without_reference(), workspace=workspace)
-    attempt, model, _ = await act(strategy, [look, "final_answer(1)"], given)
-    assert attempt.steps[0].observation == "False"
+    attempt, model, _ = await act(any_strategy, [look, "final_answer(1)"], given)
+    assert attempt.steps[any_strategy.around[0]].observation == "False"
     assert not any("REF-9931" in m.content for call in model.calls for m in call.messages)
 
 
-async def test_attempts_run_side_by_side(strategy: Strategy, tmp_path: Path) -> None:
+async def test_attempts_run_side_by_side(any_strategy: Strategy, tmp_path: Path) -> None:
     def answer(messages: Sequence[Message]) -> str | Reply:
-        return strategy.reply(f"final_answer({messages[1].content.split('echo ')[1].split()[0]})")
+        return any_strategy.reply(f"final_answer({messages[1].content.split('echo ')[1].split()[0]})")
 
-    generator = strategy.build(ScriptedModel(answer))
+    generator = any_strategy.build(ScriptedModel(answer))
 
     async def one(number: int) -> str | None:
         folder = tmp_path / f"w{number}"
@@ -478,10 +511,10 @@ async def test_attempts_run_side_by_side(strategy: Strategy, tmp_path: Path) -> 
     assert await asyncio.gather(*(one(n) for n in range(6))) == [str(n) for n in range(6)]
 
 
-async def test_is_a_generator(strategy: Strategy) -> None:
-    generator = strategy.build(ScriptedModel())
+async def test_is_a_generator(any_strategy: Strategy) -> None:
+    generator = any_strategy.build(ScriptedModel())
     assert isinstance(generator, Generator)
-    assert generator.name in STRATEGIES
+    assert generator.name in {"codeact", "tools", "plan"}
 
 
 @pytest.mark.parametrize("made", [CodeActGenerator, ToolCallingGenerator])

@@ -41,6 +41,7 @@ def test_example_runs(
 
     monkeypatch.setattr(agentfly.models.choose, "open_model", scripted)
     monkeypatch.setenv("OPENAI_API_KEY", "x")
+    monkeypatch.setenv("AGENTFLY_STRATEGY", "codeact")  # as the replies are written
     exec(compile(source, name, "exec"), {"__name__": "__main__"})
     assert capsys.readouterr().out.strip(), "an example shows something"
 

@@ -42,7 +42,7 @@ class PretendedSandbox:
     def __init__(self, **_: object) -> None: ...
 
     @asynccontextmanager
-    async def open(self, workspace: Path, tools: Sequence[Tool] = ()) -> AsyncIterator[PretendedSandbox]:
+    async def open(self, workspace: Path, tools: Sequence[Tool] = (), **_: object) -> AsyncIterator[PretendedSandbox]:
         yield self
 
     async def run(self, code: str, timeout: float) -> Execution:
