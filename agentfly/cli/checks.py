@@ -38,6 +38,9 @@ NEEDED = (
 EXTRAS = {
     "data": ("pandas", "openpyxl", "scipy"),
     "embedded": ("xllamacpp",),
+    "files": ("markitdown",),
+    "web": ("trafilatura", "ddgs"),
+    "mcp": ("mcp",),
 }
 """Import names of the optional extras; what they are missed for is said in the check."""
 LITTLE_SPACE = 1 << 30

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import io
+import os
 import zipfile
 from datetime import datetime
 from fractions import Fraction
 from random import Random
 
 from families.common import Item, rounded
+
+os.environ["OPENPYXL_LXML"] = "False"  # with lxml, where it is installed, other bytes would come out
+
 from openpyxl import Workbook
 
 _GOODS = ("flour", "rice", "salt", "sugar", "soap", "beans", "oats", "tea", "wax", "starch", "nails", "twine")

@@ -39,7 +39,7 @@ class PretendedSandbox:
     tier = "pretended"
     tools: Sequence[Tool] = ()
 
-    def __init__(self, **_: object) -> None: ...
+    def __init__(self, *_: object, **__: object) -> None: ...
 
     @asynccontextmanager
     async def open(self, workspace: Path, tools: Sequence[Tool] = (), **_: object) -> AsyncIterator[PretendedSandbox]:

@@ -164,6 +164,7 @@ def flood() -> None:
         with lock:
             sys.stdout.write((note * 50 + changed + ask) * 10 if MODE != "flood_rubbish" else "rubbish\n" * 1000)
             sys.stdout.flush()
+        time.sleep(0.0005)  # else the thread that answers never gets the lock
 
 
 def flood_stderr() -> None:
