@@ -136,7 +136,7 @@ JOBS = {
         ["a.csv"],
     ),
     "list": Job(
-        "Which cities occur, in alphabetical order?",
+        "List all different cities in alphabetical order, separated by commas.",
         "Oslo, Rome",
         ["import csv\nfinal_answer(sorted({r['city'] for r in csv.DictReader(open('a.csv')) if r['city']}))"],
         ["a.csv"],

@@ -483,3 +483,10 @@ class TestBubblewrap:
     async def test_no_further_namespaces(self, worker: PythonWorker) -> None:
         code = "import ctypes\nfinal_answer(ctypes.CDLL(None, use_errno=True).unshare(0x10000000))"
         assert (await worker.run(code, 5)).answer == -1
+
+
+async def test_an_error_of_missing_values_says_where_they_are(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("name,city\nAda,Rome\nDee,\n")
+    async with PythonSandbox().open(tmp_path) as worker:
+        done = await worker.run("import pandas as pd\ndf = pd.read_csv('a.csv')\nsorted(df['city'])", 20)
+    assert "there are some in 'city'. Call dropna() first." in (done.error or "")

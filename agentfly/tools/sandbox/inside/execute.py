@@ -166,7 +166,12 @@ def _facts(error: BaseException, namespace: dict[str, Any]) -> list[str]:
     if pandas is None or not isinstance(error, (KeyError, AttributeError, ValueError, IndexError, TypeError)):
         return []
     frames = [(n, v) for n, v in namespace.items() if not n.startswith("_") and isinstance(v, pandas.DataFrame)]
-    return [f"Columns of {name}, with a value of each: {_columns(frame)}" for name, frame in frames[-2:]]
+    facts = [f"Columns of {name}, with a value of each: {_columns(frame)}" for name, frame in frames[-2:]]
+    if isinstance(error, TypeError) and "'float'" in str(error) and "'str'" in str(error):
+        gaps = dict.fromkeys(f"{gap!r}" for _, frame in frames[-2:] for gap in frame.columns[frame.isna().any()][:20])
+        if gaps:
+            facts.append(f"A missing value is the float nan; there are some in {', '.join(gaps)}. Call dropna() first.")
+    return facts
 
 
 def _columns(frame: Any) -> str:
