@@ -23,6 +23,8 @@ _RECORDS = {
     )
 }  # fmt: skip
 _TAG = "agentfly record"
+_TUPLE = "agentfly tuple"
+"""MessagePack knows lists only."""
 
 
 class RecordSerializer(JsonPlusSerializer):
@@ -43,8 +45,10 @@ def _plain(value: Any) -> Any:
         return {_TAG: type(value).__name__, "json": to_json(value)}
     if isinstance(value, dict):
         return {key: _plain(item) for key, item in value.items()}
-    if type(value) in (list, tuple):
-        return type(value)(_plain(item) for item in value)
+    if type(value) is tuple:
+        return {_TUPLE: [_plain(item) for item in value]}
+    if type(value) is list:
+        return [_plain(item) for item in value]
     return value
 
 
@@ -52,6 +56,8 @@ def _rebuilt(value: Any) -> Any:
     if isinstance(value, dict):
         if value.keys() == {_TAG, "json"}:
             return from_json(_RECORDS[value[_TAG]], value["json"])
+        if value.keys() == {_TUPLE}:
+            return tuple(_rebuilt(item) for item in value[_TUPLE])
         return {key: _rebuilt(item) for key, item in value.items()}
     if type(value) in (list, tuple):
         return type(value)(_rebuilt(item) for item in value)
