@@ -69,6 +69,24 @@ def _below(handle: int, name: str, most: int, depth: int) -> Size:
         return Size(most + 1, 0)
 
 
+def below(folder: Path) -> Iterator[Path]:
+    """Every file and folder in a tree that nobody writes to meanwhile. No link is followed, nothing recurses.
+
+    What is deeper than a path can name is passed over, and so is a folder that cannot be read.
+    """
+    waiting, longest = [folder], os.pathconf("/", "PC_PATH_MAX")
+    while waiting:
+        try:
+            with os.scandir(waiting.pop()) as entries:
+                found = [(Path(entry.path), entry.is_dir(follow_symlinks=False)) for entry in entries]
+        except OSError:
+            continue
+        for path, is_folder in found:
+            if len(os.fsencode(path)) < longest:
+                yield path
+                waiting += [path] if is_folder else []
+
+
 def remove_tree(folder: Path) -> None:
     """Remove a folder and what is in it. What cannot be removed stays; nothing is raised, nothing recurses.
 

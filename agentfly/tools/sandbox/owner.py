@@ -7,6 +7,8 @@ import stat
 from collections.abc import Collection
 from pathlib import Path
 
+from agentfly.folders import below
+
 
 def hand_over(folder: Path, user: int, kept: Collection[str] = ()) -> None:
     """Make `user` the owner of a tree, links themselves and not what they lead to.
@@ -21,14 +23,12 @@ def hand_over(folder: Path, user: int, kept: Collection[str] = ()) -> None:
     owner = 0 if fixed else user
     os.chown(folder, owner, user, follow_symlinks=False)
     Path(folder).chmod(0o1770 if fixed else 0o700)
-    for where, folders, files in os.walk(folder):
-        for name in (*folders, *files):
-            path = Path(where) / name
-            if name in fixed and where == str(folder):
-                os.chown(path, 0, user, follow_symlinks=False)
-                path.chmod(0o440)
-            else:
-                os.chown(path, user, user, follow_symlinks=False)
+    for path in below(folder):
+        if path.name in fixed and path.parent == folder:
+            os.chown(path, 0, user, follow_symlinks=False)
+            path.chmod(0o440)
+        else:
+            os.chown(path, user, user, follow_symlinks=False)
 
 
 def open_to_owner(folder: Path) -> None:

@@ -19,7 +19,7 @@ from typing import Any
 from unit.tools.hostile.listening import Servers
 
 from agentfly.tools.sandbox.spec import PROGRAM
-from agentfly.folders import remove_tree
+from agentfly.folders import below, remove_tree
 
 MARK = "CAME-THROUGH:"
 NAME = "agentfly-hostile"
@@ -198,20 +198,18 @@ class Stage:
 def _left_behind(workspace: Path, secret: str) -> list[str]:
     """What in the workspace must not be there when the host looks: links are not followed."""
     found = []
-    for where, folders, files in os.walk(workspace):
-        for name in (*folders, *files):
-            path = Path(where) / name
-            status = path.lstat()
-            if status.st_mode & (stat.S_ISUID | stat.S_ISGID):
-                found.append(f"{name} runs as its owner")
-            if stat.S_ISBLK(status.st_mode) or stat.S_ISCHR(status.st_mode):
-                found.append(f"{name} is a device")
-            if stat.S_ISREG(status.st_mode):
-                with contextlib.suppress(OSError):
-                    if os.listxattr(path, follow_symlinks=False):
-                        found.append(f"{name} has attributes")
-                    if status.st_size < 1 << 20 and secret.encode() in path.read_bytes():
-                        found.append(f"{name} holds the secret")
+    for path in below(workspace):
+        status = path.lstat()
+        if status.st_mode & (stat.S_ISUID | stat.S_ISGID):
+            found.append(f"{path.name} runs as its owner")
+        if stat.S_ISBLK(status.st_mode) or stat.S_ISCHR(status.st_mode):
+            found.append(f"{path.name} is a device")
+        if stat.S_ISREG(status.st_mode):
+            with contextlib.suppress(OSError):
+                if os.listxattr(path, follow_symlinks=False):
+                    found.append(f"{path.name} has attributes")
+                if status.st_size < 1 << 20 and secret.encode() in path.read_bytes():
+                    found.append(f"{path.name} holds the secret")
     return found[:10]
 
 

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from agentfly.folders import below, measure, remove_tree
 from agentfly.tools.sandbox.attachments import Kept
+from agentfly.tools.sandbox.owner import hand_over
 from agentfly.tools.sandbox.seatbelt import profile
-from agentfly.folders import measure, remove_tree
 from agentfly.tools.sandbox.usage import Bounds, shrink
 
 
@@ -18,9 +19,9 @@ def deep(folder: Path, levels: int) -> None:
     handle = os.open(folder, os.O_RDONLY)
     for _ in range(levels):
         os.mkdir("d", dir_fd=handle)
-        below = os.open("d", os.O_RDONLY, dir_fd=handle)
+        inner = os.open("d", os.O_RDONLY, dir_fd=handle)
         os.close(handle)
-        handle = below
+        handle = inner
     os.close(handle)
 
 
@@ -45,6 +46,28 @@ def test_a_tree_is_counted_without_following_links(tmp_path: Path) -> None:
 def test_deep_folders_count_as_too_many(tmp_path: Path) -> None:
     deep(tmp_path, 200)
     assert measure(tmp_path, 1000).files > 1000
+
+
+def test_everything_below_is_found_however_deep_and_no_link_is_followed(tmp_path: Path) -> None:
+    folder, outside = tmp_path / "tree", tmp_path / "outside"
+    folder.mkdir()
+    (outside / "kept").mkdir(parents=True)
+    (folder / "file").touch()
+    (folder / "link").symlink_to(outside)
+    deep(folder, 3000)
+    found = list(below(folder))
+    assert {path.name for path in found} == {"file", "link", "d"}
+    assert 1500 < len(found) < 3000, "as deep as paths can be named"
+    remove_tree(folder)
+    assert list(below(folder)) == []
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+def test_a_deep_tree_is_handed_over(tmp_path: Path) -> None:
+    deep(tmp_path, 1500)
+    hand_over(tmp_path, 12345)
+    assert {path.lstat().st_uid for path in below(tmp_path)} == {12345}
+    remove_tree(tmp_path / "d")
 
 
 def test_a_tree_is_removed_however_deep(tmp_path: Path) -> None:
