@@ -29,14 +29,10 @@ def measure(folder: Path, most: int) -> Size:
     """Count a tree while it may be written to.
 
     Args:
-        folder: top of the tree; one that is not there is empty.
+        folder: top of the tree; one that is not there is empty, one that cannot be read holds too many files.
         most: counting ends when more files than this were found.
     """
-    try:
-        top = os.open(folder, _LOOK)
-    except OSError:
-        return Size(0, 0)
-    return _measured(top, most, DEEPEST)
+    return _below(None, folder, most, DEEPEST)
 
 
 def _measured(handle: int, most: int, depth: int) -> Size:
@@ -58,7 +54,7 @@ def _measured(handle: int, most: int, depth: int) -> Size:
     return Size(files, taken)
 
 
-def _below(handle: int, name: str, most: int, depth: int) -> Size:
+def _below(handle: int | None, name: str | Path, most: int, depth: int) -> Size:
     if depth == 0:
         return Size(most + 1, 0)
     try:
@@ -94,6 +90,7 @@ def remove_tree(folder: Path) -> None:
     """
     names = itertools.count()
     try:
+        _reachable(folder, None)
         top = os.open(folder, _LOOK)
     except OSError:
         return
@@ -110,15 +107,13 @@ def remove_tree(folder: Path) -> None:
 def _removed(top: int, name: str, names: itertools.count[int]) -> bool:
     """Remove one entry of an open folder; whether it is gone or came closer to it."""
     try:
-        if not stat.S_ISDIR(os.stat(name, dir_fd=top, follow_symlinks=False).st_mode):
+        if not _reachable(name, top):
             os.unlink(name, dir_fd=top)
             return True
-        with contextlib.suppress(OSError):
-            os.chmod(name, 0o700, dir_fd=top)  # its owner may have closed it
         handle = os.open(name, _LOOK, dir_fd=top)
         with _closing(handle):
             for child in _names(handle):
-                if stat.S_ISDIR(os.stat(child, dir_fd=handle, follow_symlinks=False).st_mode):
+                if _reachable(child, handle):
                     os.rename(child, f".{os.getpid()}-{next(names)}", src_dir_fd=handle, dst_dir_fd=top)
                 else:
                     os.unlink(child, dir_fd=handle)
@@ -127,6 +122,15 @@ def _removed(top: int, name: str, names: itertools.count[int]) -> bool:
         return True
     except OSError:
         return False
+    return True
+
+
+def _reachable(name: str | Path, handle: int | None) -> bool:
+    """Whether this is a folder itself. One that its owner closed is opened: it could be neither emptied nor moved."""
+    if not stat.S_ISDIR(os.stat(name, dir_fd=handle, follow_symlinks=False).st_mode):
+        return False
+    with contextlib.suppress(OSError):
+        os.chmod(name, 0o700, dir_fd=handle)
     return True
 
 

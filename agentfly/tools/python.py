@@ -13,16 +13,16 @@ from time import monotonic
 from typing import Any
 
 from agentfly.errors import SandboxError, ToolError
+from agentfly.folders import measure
 from agentfly.protocols import Call, Execution, Tool, call_directly, origin_of
+from agentfly.tools.placing import place
 from agentfly.tools.sandbox import bubblewrap
 from agentfly.tools.sandbox.attachments import Kept
-from agentfly.tools.placing import place
 from agentfly.tools.sandbox.child import Broken, Child
 from agentfly.tools.sandbox.launch import launch
 from agentfly.tools.sandbox.owner import open_to_owner
 from agentfly.tools.sandbox.paths import packages
 from agentfly.tools.sandbox.reading import execution, first, loss
-from agentfly.folders import measure
 from agentfly.tools.sandbox.usage import Bounds, Watch, shrink, together
 from agentfly.tools.sandbox.users import give_back, next_user
 from agentfly.tools.toolbox import call_positionally, identifier
@@ -59,6 +59,7 @@ class PythonWorker:
         self._memory_mb = memory_mb
         self._cpu_seconds = cpu_seconds
         self._bounds = bounds or Bounds(memory_mb=together(memory_mb))
+        open_to_owner(workspace)
         self._before = measure(workspace, _COUNTED)
         self._known: set[str] = set()
         shared = tier == "landlock" and os.geteuid() != 0
@@ -125,6 +126,7 @@ class PythonWorker:
 
     def _shrink(self) -> None:
         """Bring the workspace back within its bounds. Nothing may run in it."""
+        open_to_owner(self._workspace)
         shrink(self._workspace, self._known, self._readonly, self._before, self._bounds)
 
     def _start(self) -> Child:

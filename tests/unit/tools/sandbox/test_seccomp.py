@@ -142,6 +142,7 @@ def test_no_file_gets_a_set_id_bit(mode: int, flags: int) -> None:
     assert asked("fchmodat", -100, 0, mode) == said
     assert asked("mkdirat", -100, 0, mode) == said
     assert asked("openat", -100, 0, flags, mode) == (said if flags & 0o100 else None)
+    assert asked("openat", -100, 0, flags | 0o20200000, mode) == said, "a file without a name can be given one"
 
 
 @given(

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import shutil
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -85,6 +89,42 @@ def test_a_tree_is_removed_however_deep(tmp_path: Path) -> None:
     assert not folder.exists()
     assert (outside / "kept").exists()
     remove_tree(folder)
+
+
+@pytest.fixture
+def plain() -> Iterator[Path]:
+    """A folder of an ordinary user's, who this process is for as long: modes of files hold for it, as they do not for root."""
+    folder, user = Path(tempfile.mkdtemp()), 65534 if os.geteuid() == 0 else os.geteuid()
+    os.chown(folder, user, -1)
+    before = os.geteuid()
+    os.seteuid(user)
+    try:
+        yield folder
+    finally:
+        os.seteuid(before)
+        with contextlib.suppress(OSError):
+            folder.chmod(0o700)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.mark.parametrize("mode", [0, 0o300, 0o600], ids=oct)
+@pytest.mark.parametrize("closed", [".", "outer", "outer/inner"])
+def test_closed_folders_hide_nothing_and_are_removed(plain: Path, closed: str, mode: int) -> None:
+    folder = plain / "work"
+    (folder / "outer" / "inner").mkdir(parents=True)
+    (folder / "outer" / "inner" / "file").touch()
+    (folder / closed).chmod(mode)
+    assert measure(folder, 1000).files > 1000
+    remove_tree(folder)
+    assert not folder.exists()
+
+
+def test_a_link_is_not_removed_as_a_tree(plain: Path) -> None:
+    (plain / "there").mkdir(mode=0o500)
+    (plain / "link").symlink_to("there")
+    remove_tree(plain / "link")
+    assert (plain / "link").is_symlink()
+    assert (plain / "there").stat().st_mode & 0o777 == 0o500
 
 
 def test_what_was_made_last_goes_first(tmp_path: Path) -> None:
