@@ -228,7 +228,7 @@ class Agent:
         except ValueError as error:
             raise InputError(f"run {record.id}: {error}") from None
         if approve is not None:
-            verdicts |= await decided(approve, [call for call in calls if call.id not in verdicts])
+            verdicts = await decided(approve, calls, verdicts)
         if calls and not verdicts:
             return await last(self._drive.waiting(record.id, record.task, calls), on_event)
         self.runs.reopen(record.id)

@@ -125,8 +125,10 @@ def _names(value: object) -> object:
     """A comma-separated text as the names in it; the two words stay words."""
     if value is None:  # what the word is read as in the environment and in KEY=VALUE
         return "none"
-    if not isinstance(value, str) or value.strip().lower() in ("auto", "none"):
-        return value.strip().lower() if isinstance(value, str) else value
+    if not isinstance(value, str):
+        return value
+    if (word := value.strip().lower()) in ("auto", "none"):
+        return word
     return tuple(name.strip() for name in value.split(",") if name.strip())
 
 

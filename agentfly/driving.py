@@ -66,11 +66,10 @@ class Drive:
                 first, decisions = None, await decided(approve, calls)
                 made.runs.reopen(run_id)
                 paused = False
-            state = await self.state(run_id)
             if paused:
-                result = as_waiting(task, state, calls, paid(made.journal, run_id, len(state.get("trials", ()))))
+                result = await self._waiting(run_id, task, calls)
             else:
-                result = await self._close(run_id, task, state)
+                result = await self._close(run_id, task, await self.state(run_id))
         except BaseException as error:
             if not paused:
                 failed = isinstance(error, Exception)
@@ -84,15 +83,17 @@ class Drive:
 
     async def waiting(self, run_id: str, task: Task, calls: tuple[Pending, ...]) -> AsyncIterator[Event]:
         """What a run that waits has to say while nobody decides."""
-        state = await self.state(run_id)
         yield ApprovalNeeded(run_id=run_id, calls=calls)
-        replies = paid(self._made.journal, run_id, len(state.get("trials", ())))
-        yield RunFinished(result=as_waiting(task, state, calls, replies))
+        yield RunFinished(result=await self._waiting(run_id, task, calls))
 
     async def pending(self, run_id: str) -> tuple[Pending, ...]:
         """The calls that an open run waits for permission to make."""
         snapshot = await self._made.graph.aget_state(_thread(run_id))
         return undecided(self._made.journal, run_id) if snapshot.next else ()
+
+    async def _waiting(self, run_id: str, task: Task, calls: tuple[Pending, ...]) -> RunResult:
+        state = await self.state(run_id)
+        return as_waiting(task, state, calls, paid(self._made.journal, run_id, len(state.get("trials", ()))))
 
     async def _close(self, run_id: str, task: Task, state: State) -> RunResult:
         """Write down what a run came to, and remove what it could have begun again from."""

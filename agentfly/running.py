@@ -6,7 +6,7 @@ import asyncio
 import inspect
 import secrets
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -88,18 +88,22 @@ def as_waiting(task: Task, state: State, calls: tuple[Pending, ...], replies: Se
     return replace(result, status="waiting", usage=usage, pending=calls, steps=result.steps or len(replies))
 
 
-async def decided(approve: Approve, calls: Sequence[Pending]) -> dict[str, Decision]:
-    """What a caller's function says of calls that need permission; it is asked about one after the other.
+async def decided(
+    approve: Approve, calls: Sequence[Pending], known: Mapping[str, Decision] | None = None
+) -> dict[str, Decision]:
+    """Verdicts on calls that need permission: those that are known, and what a caller's function says of the others.
+
+    It is asked about one after the other, and not about those of a tool that ``always`` may be called.
 
     A plain function runs in a thread, so that other runs go on while it asks somebody.
 
     Raises:
         InputError: it says something else than True, False or ``always``.
     """
-    verdicts: dict[str, Decision] = {}
-    always: set[str] = set()
+    verdicts = dict(known or {})
+    always = {call.tool for call in calls if verdicts.get(call.id) == "always"}
     for call in calls:
-        if call.tool in always:
+        if call.id in verdicts or call.tool in always:
             continue
         said = approve(call) if inspect.iscoroutinefunction(approve) else await asyncio.to_thread(approve, call)
         verdict = await said if inspect.isawaitable(said) else said

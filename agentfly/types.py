@@ -14,7 +14,7 @@ from typing import Any, Literal
 Role = Literal["system", "user", "assistant", "tool"]
 FeedbackSource = Literal["reference", "command", "judge", "human", "consistency", "environment"]
 AttemptStatus = Literal["answered", "no_answer", "limit", "error"]
-RunStatus = Literal["answered", "no_answer", "limit", "error", "waiting"]
+RunStatus = AttemptStatus | Literal["waiting"]
 """How a run's first attempt ended, or that the run waits for a person's permission."""
 Decision = bool | Literal["always"]
 """Whether a call is permitted; ``always`` permits every call of that tool for the rest of the run."""

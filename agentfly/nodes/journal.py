@@ -18,7 +18,7 @@ from typing import Any
 from pydantic_core import PydanticSerializationError, from_json, to_json
 
 from agentfly.errors import ToolError
-from agentfly.nodes.permission import Permissions, Waiting
+from agentfly.nodes.permission import Permissions
 from agentfly.nodes.state import Noted, Notes
 from agentfly.protocols import CallOptions, Live, Model, Tool
 from agentfly.records import from_json as record_of
@@ -69,7 +69,7 @@ class Kept:
         number, self._given = self._given, self._given + 1
         if number < len(self._replies):
             self._catch_up(self._replies[number])
-            return record_of(Reply, json.dumps(self._replies[number]["reply"]))
+            return _reply(self._replies[number])
         reply = await ask()
         await self._keep(REPLY, str(number), {"reply": to_data(reply)})
         return reply
@@ -161,7 +161,7 @@ class Remembered:
         """As `Model.complete`."""
         key = _digest([to_data(message) for message in messages])
         if key in self._known:
-            return record_of(Reply, json.dumps(self._known[key]["reply"]))
+            return _reply(self._known[key])
         reply = await self._model.complete(messages, options, on_text)
         payload = {"reply": to_data(reply)}
         await asyncio.to_thread(self._notes.add, self._run_id, self._work, REPLY, key, payload)
@@ -203,7 +203,11 @@ def paid(notes: Notes, run_id: str, finished: int) -> tuple[Reply, ...]:
         for entry in notes.read(run_id)
         if entry.kind == REPLY and not (entry.attempt.isdecimal() and int(entry.attempt) < finished)
     )
-    return tuple(record_of(Reply, json.dumps(entry.payload["reply"])) for entry in open_)
+    return tuple(_reply(entry.payload) for entry in open_)
+
+
+def _reply(payload: Mapping[str, Any]) -> Reply:
+    return record_of(Reply, json.dumps(payload["reply"]))
 
 
 def _digest(value: object) -> str:
@@ -217,6 +221,3 @@ def _plain(value: Any) -> Any:
         return from_json(to_json(value, inf_nan_mode="strings"))
     except (PydanticSerializationError, ValueError):
         return str(value)
-
-
-__all__ = ["Kept", "Remembered", "Unkept", "Waiting", "opened", "paid"]

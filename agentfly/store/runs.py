@@ -175,9 +175,18 @@ class RunStore:
             tx.execute("UPDATE runs SET status = ?, reason = ? WHERE id = ?", (WAITING, _storable(reason), run_id))
 
     def reopen(self, run_id: str) -> None:
-        """This process goes on with a run that was interrupted, or that waited."""
+        """This process goes on with a run that was interrupted, or that waited.
+
+        Raises:
+            InputError: another one does already, or has ended it: a person may have been asked in two places.
+        """
         with self._db.write() as tx:
             self._require(tx, run_id)
+            row = tx.read("SELECT status, owner FROM runs WHERE id = ?", (run_id,))[0]
+            if row["status"] == RUNNING and not process.gone(row["owner"]):
+                raise InputError(f"run {run_id} is being worked on; wait for it to end")
+            if row["status"] not in (RUNNING, INTERRUPTED, WAITING, "error"):
+                raise InputError(f"run {run_id} has nothing left to do: it has ended")
             tx.execute(
                 "UPDATE runs SET status = ?, owner = ?, finished = NULL, reason = '' WHERE id = ?",
                 (RUNNING, process.mark(), run_id),

@@ -196,6 +196,21 @@ def test_whoever_leaves_at_the_question_leaves_the_run_waiting(tmp_path: Path) -
         assert agent.runs.recent()[0].status == "waiting"
 
 
+def test_one_question_in_two_places_is_acted_on_once(tmp_path: Path) -> None:
+    first, _ = agent_with(tmp_path, REPLIES)
+    second, _ = agent_with(tmp_path, [DONE])
+    with first, second:
+        waiting = first.run("What is twice x?")
+
+        def elsewhere(call: Pending) -> bool:
+            assert second.resume(waiting.run_id, decisions=True).answer == "42"
+            return True
+
+        with pytest.raises(InputError, match="nothing left to do"):
+            first.resume(waiting.run_id, approve=elsewhere)
+        assert (first.runs.recent()[0].status, SENT) == ("answered", ["hello"])
+
+
 @pytest.mark.parametrize(("mode", "sent"), [("auto", ["hello"]), ("never", [])])
 def test_without_asking_it_is_done_or_not(tmp_path: Path, mode: str, sent: list[str]) -> None:
     agent, model = agent_with(tmp_path, REPLIES, settings={"approve": mode})
@@ -264,6 +279,19 @@ def test_calls_side_by_side_wait_together_and_what_the_others_gave_is_kept(tmp_p
         texts = [message.content for message in model.calls[1].messages[-3:]]
         assert texts[:2] == ["page a", "read b"]
         assert "a person refused" in texts[2]
+
+
+def test_who_said_always_is_not_asked_about_the_calls_beside_it(tmp_path: Path) -> None:
+    FETCHED.clear()
+    asked = native(("fetch", {"name": "a"}), ("fetch", {"name": "b"}))
+    model = ScriptedModel([asked, native(("final_answer", {"answer": "1"}))])
+    options = {"tools": [fetch], "strategy": "tools", "settings": {"approve": "ask"}}
+    questions: list[Pending] = []
+    with Agent(model=model, home=tmp_path, **options) as agent:
+        waiting = agent.run("Fetch both.")
+        decisions = {waiting.pending[0].id: "always"}
+        result = agent.resume(waiting.run_id, decisions=decisions, approve=lambda call: bool(questions.append(call)))  # type: ignore[arg-type, func-returns-value]
+    assert (result.answer, sorted(FETCHED), questions) == ("1", ["a", "b"], [])
 
 
 DIAGNOSIS = json.dumps({"diagnosis": "It did not send.", "insight": "Send it.", "helpful": [], "harmful": []})

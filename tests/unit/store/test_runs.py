@@ -128,6 +128,8 @@ def test_failed_and_reopened(runs: RunStore) -> None:
     assert (runs.show("run-1").status, runs.show("run-1").reason) == ("interrupted", "interrupted")
     runs.reopen("run-1")
     assert runs.show("run-1").status == "running"
+    with pytest.raises(InputError, match="being worked on"):
+        runs.reopen("run-1")
 
 
 KILLED = """
