@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
 from agentfly.errors import LimitReached, ProviderError, ProviderTimeout
+from agentfly.events import TextDelta
 from agentfly.generators.briefing import GUESSED, cited, reconsider
 from agentfly.generators.budget import Budget
 from agentfly.generators.marking import Fence
-from agentfly.generators.solution import Ran, written_down
-from agentfly.protocols import OUTSIDE, Brief, CheckFailure, CodeWorker, Execution, Sandbox, Tool
+from agentfly.generators.solution import Ran, distil, written_down
+from agentfly.protocols import OUTSIDE, Brief, CallOptions, CheckFailure, CodeWorker, Execution, Model, Sandbox, Tool
 from agentfly.types import Attempt, AttemptStatus, Message, Questioned, Reply, Step, Usage
 
 Emit: TypeAlias = Callable[[Any], None]
@@ -56,6 +57,15 @@ class State:
     def __post_init__(self) -> None:
         self.fence = Fence.of(self.brief)
 
+    def keep(self, answer: str | None) -> None:
+        """Take `answer`, just given, for the best so far."""
+        if answer is not None:
+            self.best, self.solution = answer, self.working()
+
+    def working(self) -> str:
+        """The working part of what was done so far: its code."""
+        return distil(self.ran)
+
     def took(self, reply: Reply) -> None:
         """Count a reply of the model."""
         self.usage += reply.usage
@@ -87,6 +97,34 @@ def opened(sandbox: Sandbox, brief: Brief, tools: Sequence[Tool] = ()) -> Abstra
     """A worker for an attempt: its calls go through the journal, and it cannot change the task's files."""
     attached = [file.name for file in brief.task.files]
     return sandbox.open(brief.workspace, tools, call=brief.journal.call, readonly=attached)
+
+
+async def ask_model(
+    state: State, model: Model, messages: Sequence[Message], emit: Emit, *, reply_tokens: int, options: CallOptions
+) -> Reply:
+    """The next reply of the model, within what is left of the limits.
+
+    Args:
+        state: of the attempt.
+        model: who replies.
+        messages: the conversation so far.
+        emit: takes the text as it comes.
+        reply_tokens: longest reply.
+        options: what else the strategy asks for; temperature, seed and time are the attempt's.
+    """
+    number = len(state.steps)
+    within = replace(
+        options,
+        temperature=state.temperature(),
+        seed=state.brief.seed,
+        max_tokens=state.budget.reply_tokens(reply_tokens, state.usage),
+        timeout=state.budget.seconds_left(),
+    )
+    reply = await state.brief.journal.reply(
+        lambda: model.complete(messages, within, lambda text: emit(TextDelta(text=text, step=number)))
+    )
+    state.took(reply)
+    return reply
 
 
 async def work(

@@ -39,15 +39,22 @@ class Turn:
     error: str = ""
     """The kind of error that came of it; empty where none did."""
 
+    @property
+    def chars(self) -> int:
+        """Characters of it all."""
+        return len(self.reply) + len(self.observation)
 
-class _Failing(Protocol):
-    """What of a turn says whether it failed: `Turn.error`."""
+
+class _Told(Protocol):
+    """What of a turn says whether it goes on being told: as in `Turn`."""
 
     @property
     def error(self) -> str: ...
+    @property
+    def chars(self) -> int: ...
 
 
-_T = TypeVar("_T", bound=_Failing)
+_T = TypeVar("_T", bound=_Told)
 
 
 def without_repeats(turns: Sequence[_T]) -> list[_T]:
@@ -64,10 +71,23 @@ def without_repeats(turns: Sequence[_T]) -> list[_T]:
     return [turn for turn in turns if not turn.error]
 
 
+def latest(start: Sequence[Message], turns: Sequence[_T], chars: int) -> list[_T]:
+    """As many of the last turns as fit after `start` into `chars` characters; the last one is always kept."""
+    room = chars - sum(len(message.content) for message in start)
+    kept: list[_T] = []
+    for turn in reversed(turns):
+        room -= turn.chars
+        if kept and room < 0:
+            break
+        kept.insert(0, turn)
+    return kept
+
+
 def opening(brief: Brief, tools: Sequence[Tool]) -> tuple[Message, Message]:
     """System prompt and task. What is the same for many tasks stands first, so that its cached prefix is used again."""
-    offers = [_offer(tool) for tool in tools]
-    system = render("codeact", tools=offers, marking=rule_for(tools), playbook=brief.playbook.strip())
+    system = render(
+        "codeact", tools=[offer(tool) for tool in tools], marking=rule_for(tools), playbook=brief.playbook.strip()
+    )
     return Message("system", system), task_message(brief, REMINDER)
 
 
@@ -92,14 +112,7 @@ def conversation(start: Sequence[Message], turns: Sequence[Turn], chars: int) ->
         turns: oldest first; the last one is always kept.
         chars: longest conversation, in characters.
     """
-    room = chars - sum(len(message.content) for message in start)
-    kept: list[Turn] = []
-    for turn in reversed(turns):
-        room -= len(turn.reply) + len(turn.observation)
-        if kept and room < 0:
-            break
-        kept.insert(0, turn)
-    messages = list(start)
+    kept, messages = latest(start, turns, chars), list(start)
     if len(kept) < len(turns):
         kept[0] = Turn(kept[0].reply, f"{_DROPPED}\n{kept[0].observation}")
     for turn in kept:
@@ -128,16 +141,26 @@ def asked_on(execution: Execution, seen: str, repeats: int, files: str) -> str:
         if not seen:
             return f"The block printed nothing. {REMINDER}"
         return f"Output:\n{seen}\n\nIf this answers the task, reply with a block that calls final_answer with it; else go on."
-    hint = answer_hint(execution.error)
+    return corrected(seen, execution.error, repeats, files)
+
+
+def corrected(seen: str, error: str, repeats: int, files: str, *, what: str = "code", reminder: str = REMINDER) -> str:
+    """An observation that reports a mistake, with what to do next.
+
+    Args:
+        seen: what is shown of it, cut.
+        error: what went wrong, whole.
+        repeats: how often this same error came before.
+        files: previews of the files, told again once an error repeats.
+        what: a word for what is to be corrected.
+        reminder: how to answer.
+    """
+    # Of giving final_answer something that is no Python.
+    hint = _ANSWER_VALUE if "SyntaxError" in error and "final_answer(" in error else ""
     if not repeats:
-        return f"{seen}\n\nCorrect the code. {hint}{REMINDER}"
+        return f"{seen}\n\nCorrect the {what}. {hint}{reminder}"
     known = f" These are the files:\n{files}\n\n" if files else " "
-    return f"{seen}\n\nThe same error again: take another way.{known}{hint}{REMINDER}"
-
-
-def answer_hint(error: str) -> str:
-    """What ``final_answer`` takes, where an error comes of giving it something that is no Python."""
-    return _ANSWER_VALUE if "SyntaxError" in error and "final_answer(" in error else ""
+    return f"{seen}\n\nThe same error again: take another way.{known}{hint}{reminder}"
 
 
 def reconsider(answer: str, failures: Sequence[CheckFailure], reminder: str = REMINDER) -> str:
@@ -177,7 +200,8 @@ def _files(workspace: Path) -> list[Path]:
     return [path for path in workspace.iterdir() if path.is_file() and not path.name.startswith(".")]
 
 
-def _offer(tool: Tool) -> str:
+def offer(tool: Tool) -> str:
+    """A tool as a prompt offers it: how it is called, and the first line about it."""
     first = next((line.strip() for line in tool.description.splitlines() if line.strip()), "")
     return f"{signature(tool)}: {first}" if first else signature(tool)
 

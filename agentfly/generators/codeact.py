@@ -6,9 +6,9 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from agentfly.events import CodeStarted, StepFinished, TextDelta
+from agentfly.events import CodeStarted, StepFinished
 from agentfly.generators.answers import answer_text, guess
-from agentfly.generators.attempting import Emit, State, examine, opened, record, work
+from agentfly.generators.attempting import Emit, State, ask_model, examine, opened, record, work
 from agentfly.generators.briefing import (
     REMINDER,
     Turn,
@@ -22,7 +22,6 @@ from agentfly.generators.briefing import (
 )
 from agentfly.generators.budget import Budget
 from agentfly.generators.extract import Action, extract
-from agentfly.generators.solution import distil
 from agentfly.protocols import Brief, CallOptions, CodeWorker, Execution, Model, Sandbox, Tool
 from agentfly.types import Attempt, Reply, Step
 
@@ -32,11 +31,6 @@ class _State(State):
     """What one attempt has gathered so far, with the conversation."""
 
     turns: list[Turn] = field(default_factory=list)
-
-    def keep(self, answer: str | None) -> None:
-        """Take `answer`, just given by the last block, for the best so far."""
-        if answer is not None:
-            self.best, self.solution = answer, distil(self.ran)
 
 
 class CodeActGenerator:
@@ -89,21 +83,10 @@ class CodeActGenerator:
             return record(state, ended, self.name, worker.tier)
 
     async def _ask(self, state: _State, emit: Emit) -> Reply:
-        number = len(state.steps)
-        options = CallOptions(
-            temperature=state.temperature(),
-            seed=state.brief.seed,
-            max_tokens=state.budget.reply_tokens(self._reply_tokens, state.usage),
-            # A model that opens its block with a bare fence is cut off by a fence as stop sequence: let it speak then.
-            stop=() if state.steps and not state.steps[-1].action else self._stop,
-            timeout=state.budget.seconds_left(),
-        )
+        # A model that opens its block with a bare fence is cut off by a fence as stop sequence: let it speak then.
+        options = CallOptions(stop=() if state.steps and not state.steps[-1].action else self._stop)
         messages = conversation(state.start, without_repeats(state.turns), self._context_chars)
-        reply = await state.brief.journal.reply(
-            lambda: self._model.complete(messages, options, lambda text: emit(TextDelta(text=text, step=number)))
-        )
-        state.took(reply)
-        return reply
+        return await ask_model(state, self._model, messages, emit, reply_tokens=self._reply_tokens, options=options)
 
     async def _step(self, state: _State, reply: Reply, worker: CodeWorker, emit: Emit) -> str | None:
         """Do what a reply says; the answer if that gave one that is accepted."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from agentfly.generators.briefing import answer_hint
+from agentfly.generators.briefing import latest
 from agentfly.types import Message
 
 REMINDER = (
@@ -43,34 +43,11 @@ def conversation(start: Sequence[Message], exchanges: Sequence[Exchange], chars:
         exchanges: oldest first; the last one is always kept.
         chars: longest conversation, in characters.
     """
-    room = chars - sum(len(message.content) for message in start)
-    kept: list[Exchange] = []
-    for exchange in reversed(exchanges):
-        room -= exchange.chars
-        if kept and room < 0:
-            break
-        kept.insert(0, exchange)
+    kept, messages = latest(start, exchanges, chars), list(start)
     if len(kept) < len(exchanges):
         first, *others = kept[0].results
         told = replace(first, content=f"{_DROPPED}\n{first.content}")
         kept[0] = replace(kept[0], results=(told, *others))
-    messages = list(start)
     for exchange in kept:
         messages += [exchange.reply, *exchange.results]
     return messages
-
-
-def corrected(text: str, error: str, repeats: int, files: str) -> str:
-    """A result that reports a mistake, with what to do next.
-
-    Args:
-        text: the result, cut.
-        error: what went wrong, whole.
-        repeats: how often this same error came before.
-        files: previews of the files, told again once an error repeats.
-    """
-    hint = answer_hint(error)
-    if not repeats:
-        return f"{text}\n\nCorrect the call. {hint}{REMINDER}"
-    known = f" These are the files:\n{files}\n\n" if files else " "
-    return f"{text}\n\nThe same error again: take another way.{known}{hint}{REMINDER}"

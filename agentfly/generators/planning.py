@@ -7,16 +7,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from agentfly.errors import LimitReached, ProviderError
-from agentfly.events import StepFinished, TextDelta
-from agentfly.generators.attempting import Emit, State, examine, record, work
-from agentfly.generators.briefing import Turn, clip, conversation, file_previews, task_message, without_repeats
+from agentfly.events import StepFinished
+from agentfly.generators.attempting import Emit, State, ask_model, examine, record, work
+from agentfly.generators.briefing import Turn, clip, conversation, file_previews, offer, task_message, without_repeats
 from agentfly.generators.budget import Budget
 from agentfly.generators.marking import rule_for
 from agentfly.generators.plans import SCHEMA, Part, Planned, plan_text, read_plan, worked_out
 from agentfly.generators.subtasks import briefed, counted_from, fair_share, in_place, noted, report
 from agentfly.prompts import render
 from agentfly.protocols import Brief, CallOptions, Generator, Model, Tool
-from agentfly.tools.toolbox import signature
 from agentfly.types import Attempt, Message, Reply, Step, Subtask
 
 ANSWER_FORM = '{"thought": "...", "subtasks": [], "answer": "..."}'
@@ -55,10 +54,9 @@ class _State(State):
     def steps_left(self) -> int:
         return self.brief.limits.steps - len(self.steps)
 
-    def keep(self, answer: str | None) -> None:
-        """Take `answer` for the best so far."""
-        if answer is not None:
-            self.best, self.solution = answer, worked_out(self.subtasks)
+    def working(self) -> str:
+        """The subtasks that worked."""
+        return worked_out(self.subtasks)
 
     def took_part(self, part: Part, attempt: Attempt, calls: Sequence[str]) -> Subtask:
         """Take an executor's attempt into this one."""
@@ -124,7 +122,7 @@ class PlanGenerator:
         return _recorded(state, record(state, ended, self.name, state.tier))
 
     def _opening(self, brief: Brief) -> tuple[tuple[Message, Message], str]:
-        tools = [_offer(tool) for tool in self._tools]
+        tools = [offer(tool) for tool in self._tools]
         system = Message(
             "system", render("plan", tools=tools, marking=rule_for(self._tools), playbook=brief.playbook.strip())
         )
@@ -136,19 +134,9 @@ class PlanGenerator:
             raise ProviderError(state.failure)
         if state.refused >= _REFUSALS:
             raise LimitReached("cycles", f"{state.plans} of {self._cycles} plans used")
-        number = len(state.steps)
-        options = CallOptions(
-            temperature=state.temperature(),
-            seed=state.brief.seed,
-            max_tokens=state.budget.reply_tokens(self._reply_tokens, state.usage),
-            json_schema=SCHEMA,
-            timeout=state.budget.seconds_left(),
-        )
+        options = CallOptions(json_schema=SCHEMA)
         messages = conversation(state.start, without_repeats(state.turns), self._context_chars)
-        reply = await state.brief.journal.reply(
-            lambda: self._model.complete(messages, options, lambda text: emit(TextDelta(text=text, step=number)))
-        )
-        state.took(reply)
+        reply = await ask_model(state, self._model, messages, emit, reply_tokens=self._reply_tokens, options=options)
         state.said.append(reply.text)
         return reply
 
@@ -281,11 +269,6 @@ class PlanGenerator:
 def _done_before(state: _State, part: Part) -> Subtask | None:
     same = part.task.casefold()
     return next((one for one in reversed(state.subtasks) if one.worked and one.task.casefold() == same), None)
-
-
-def _offer(tool: Tool) -> str:
-    first = next((line.strip() for line in tool.description.splitlines() if line.strip()), "")
-    return f"{signature(tool)}: {first}" if first else signature(tool)
 
 
 def _recorded(state: _State, attempt: Attempt) -> Attempt:

@@ -9,13 +9,13 @@ from dataclasses import dataclass, field, replace
 from time import monotonic
 
 from agentfly.errors import ConfigError
-from agentfly.events import CodeStarted, StepFinished, TextDelta
+from agentfly.events import CodeStarted, StepFinished
 from agentfly.generators.answers import LONGEST_GUESS, guess
-from agentfly.generators.attempting import Emit, State, examine, opened, record, work
-from agentfly.generators.briefing import error_kind, file_previews, task_message, without_repeats
+from agentfly.generators.attempting import Emit, State, ask_model, examine, opened, record, work
+from agentfly.generators.briefing import corrected, error_kind, file_previews, task_message, without_repeats
 from agentfly.generators.budget import Budget
 from agentfly.generators.calls import Requests, echoed, requests
-from agentfly.generators.exchanges import CUT, NUDGE, REMINDER, Exchange, conversation, corrected
+from agentfly.generators.exchanges import CUT, NUDGE, REMINDER, Exchange, conversation
 from agentfly.generators.marking import rule_for
 from agentfly.generators.performing import ANSWER, PYTHON, Offer, Performer, Result
 from agentfly.generators.solution import distil
@@ -37,12 +37,7 @@ class _State(State):
     """Whether the last reply called nothing, and was told to."""
     tier: str = ""
 
-    def keep(self, answer: str | None) -> None:
-        """Take `answer`, just given, for the best so far."""
-        if answer is not None:
-            self.best, self.solution = answer, self._solution()
-
-    def _solution(self) -> str:
+    def working(self) -> str:
         """The code where only code was run, else the calls that worked, as a numbered plan."""
         if not any(result.execution is None for result in self.worked):
             return distil(self.ran)
@@ -88,10 +83,10 @@ class ToolCallingGenerator:
         self._sandbox = sandbox
         self._tools = tuple(tools)
         offered = (*(sandbox.tools if sandbox is not None else ()), *self._tools)
-        taken = {PYTHON, ANSWER} & {tool.name for tool in offered}
-        if taken:
-            raise ConfigError(f"a tool cannot be named {taken.pop()!r} with the strategy 'tools': give it another name")
         self._offer = Offer(offered, python=sandbox is not None)
+        taken = [tool.name for name, tool in self._offer.tools.items() if name in (PYTHON, ANSWER)]
+        if taken:
+            raise ConfigError(f"a tool cannot be named {taken[0]!r} with the strategy 'tools': give it another name")
         self._seconds = {PYTHON: code_seconds}
         self._tool_seconds = tool_seconds
         self._reply_tokens = reply_tokens
@@ -126,20 +121,9 @@ class ToolCallingGenerator:
         return (system, task_message(brief, REMINDER)), file_previews(brief)
 
     async def _ask(self, state: _State, emit: Emit) -> Reply:
-        number = len(state.steps)
-        options = CallOptions(
-            temperature=state.temperature(),
-            seed=state.brief.seed,
-            max_tokens=state.budget.reply_tokens(self._reply_tokens, state.usage),
-            tools=state.offer.descriptions,
-            timeout=state.budget.seconds_left(),
-        )
+        options = CallOptions(tools=state.offer.descriptions)
         messages = conversation(state.start, without_repeats(state.exchanges), self._context_chars)
-        reply = await state.brief.journal.reply(
-            lambda: self._model.complete(messages, options, lambda text: emit(TextDelta(text=text, step=number)))
-        )
-        state.took(reply)
-        return reply
+        return await ask_model(state, self._model, messages, emit, reply_tokens=self._reply_tokens, options=options)
 
     async def _step(self, state: _State, reply: Reply, worker: CodeWorker | None, emit: Emit) -> str | None:
         """Do what a reply says; the answer if that gave one that is accepted."""
@@ -165,7 +149,7 @@ class ToolCallingGenerator:
             told = await examine(state, given, step, guessed=state.guessed())
         exchange, seen = _answered(state, asked, reply, results, told)
         if given is None or told:
-            step = _replaced(step, observation=seen, error=bool(told) or step.error or not results)
+            step = replace(step, observation=seen, error=bool(told) or step.error or not results, final=False)
         state.steps.append(step)
         state.said.append("\n".join([reply.text, *(_words(result) for result in results)]))
         state.exchanges.append(exchange)
@@ -198,7 +182,7 @@ def _note(state: _State, results: Sequence[Result], worker: CodeWorker | None) -
     for result in results:
         if result.execution is not None and worker is not None:
             state.tier = worker.tier
-            state.ran_block(str((result.arguments or {}).get("code")), result.execution)
+            state.ran_block(result.action, result.execution)
             if result.execution.restarted:  # what came before is gone, and the next blocks cannot rest on it
                 state.ran.clear()
                 state.worked = [earlier for earlier in state.worked if earlier.execution is None]
@@ -269,7 +253,7 @@ def _texts(state: _State, results: Sequence[Result], told: str) -> tuple[list[st
             kind = error_kind(result.error)
             if kind not in kinds:  # side by side, the same error counts once
                 kinds[kind] = state.failed(kind)
-            text = corrected(result.text, result.error, kinds[kind], state.files)
+            text = corrected(result.text, result.error, kinds[kind], state.files, what="call", reminder=REMINDER)
         texts.append(text)
     return texts, "\n".join(text for text in seen if text)
 
@@ -284,10 +268,6 @@ def _echoes(state: _State, results: Sequence[Result]) -> tuple[ToolCall, ...]:
         state.ids.add(own)
         calls.append(echoed(result.request, result.arguments, own))
     return tuple(calls)
-
-
-def _replaced(step: Step, *, observation: str, error: bool) -> Step:
-    return replace(step, observation=observation, error=error, final=False)
 
 
 def _words(result: Result) -> str:

@@ -85,6 +85,8 @@ async def test_what_is_offered(tmp_path: Path) -> None:
     assert names == ["read", "web", "write", "refuse", "final_answer"]
     with pytest.raises(ConfigError, match="'python'"):
         ToolCallingGenerator(model, tools=[_made("python", "read")])
+    with pytest.raises(ConfigError, match="'final-answer'"):  # it would be offered as final_answer
+        ToolCallingGenerator(model, tools=[_made("final-answer", "read")])
 
 
 @pytest.mark.parametrize(
