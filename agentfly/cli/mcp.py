@@ -68,9 +68,9 @@ def mcp(
     if allow_host and http is None:
         raise ConfigError("--allow-host goes with --http: on standard input and output there is nobody else to let in")
     roots = tuple(_folder(path) for path in root or ())
-    place = options.existing_home(home) if read_only else options.check_settings(home, layer)
+    place = options.check_settings(home, layer)
     if read_only:
-        options.check_settings(home, layer)
+        options.existing_home(home)
     from agentfly.mcpserver.server import Terms, require_sdk
 
     require_sdk()

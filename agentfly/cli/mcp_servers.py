@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -58,9 +57,10 @@ def list_(
     from agentfly.config import load_settings
     from agentfly.tools.mcp import McpServers
 
-    path = options.check_settings(home, options.overrides(None, mcp__config=mcp))
-    settings = load_settings(path, options.overrides(None, mcp__config=mcp))
-    config = settings.mcp.config or path / "mcp.json"
+    layer = options.overrides(mcp__config=mcp)
+    path = options.check_settings(home, layer)
+    settings = load_settings(path, layer)
+    config = (settings.mcp.config or path / "mcp.json").expanduser()
     if not config.is_file():
         raise ConfigError(f'no MCP servers: there is no {config}; write {{"mcpServers": {{...}}}} into it')
     from agentfly.cli.failures import say
@@ -94,20 +94,27 @@ def approve(
     Example:
       agentfly mcp-servers approve github create_issue
     """
+    from agentfly.cli.approving import interactive
+    from agentfly.cli.text import one_line
+
     pins = _pins(home)
     known = pins.read().get(server, {})
     held = {name: pin for name, pin in known.items() if pin.changed is not None and tool in (None, name)}
     for name, pin in held.items():
-        typer.echo(f"{server}: {name}")
+        typer.echo(one_line(f"{server}: {name}"))
         for line in _difference(pin):
             typer.echo(f"  {line}")
     if held and not yes:
-        if not sys.stdin.isatty():
+        if not interactive():
             raise InputError("look at the change above, then approve with --yes")
         if not typer.confirm("Trust this?", default=False, err=True):
             raise typer.Exit(1)
-    done = pins.approve(server, tool)
-    typer.echo(f"trusted from now on: {', '.join(done)}" if done else "nothing was held back")
+    done = pins.approve(server, tool, {name: pin.changed for name, pin in held.items() if pin.changed is not None})
+    missed = [name for name in held if name not in done]
+    if done or not missed:
+        typer.echo(one_line(f"trusted from now on: {', '.join(done)}") if done else "nothing was held back")
+    if missed:
+        raise InputError(f"changed again meanwhile, look once more: {', '.join(missed)}")
 
 
 @app.command("forget")
@@ -123,8 +130,10 @@ def forget(
     Example:
       agentfly mcp-servers forget github
     """
+    from agentfly.cli.text import one_line
+
     done = _pins(home).forget(server, tool)
-    typer.echo(f"forgotten: {', '.join(done)}")
+    typer.echo(one_line(f"forgotten: {', '.join(done)}"))
 
 
 def _pins(home: Path | None) -> Pins:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -148,7 +149,7 @@ def _perform(request: Request, view: RunView | None, explain: Callable[[str], No
             learn=request.learn,
             on_event=told,
         )
-        return settle(session, session.wait(work), told, **({"going_on": view.going_on} if view else {}))
+        return settle(session, session.wait(work), told, going_on=view.going_on if view else nullcontext)
 
 
 def _bare(result: RunResult) -> None:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from mcp.server.context import ServerRequestContext
 
 _LONGEST = 2000
-_ANSWERS: dict[object, Decision] = {"yes": True, "always": "always"}
+_ANSWERS: dict[str, Decision] = {"yes": True, "always": "always"}
 _FORM = {
     "type": "object",
     "properties": {
@@ -42,7 +42,7 @@ def asking(context: ServerRequestContext[Any, Any]) -> Callable[[Pending], Await
         except MCPError:  # nobody could be asked: that is no permission
             return False
         permit = (said.content or {}).get("permit") if said.action == "accept" else None
-        return _ANSWERS.get(permit, False)
+        return _ANSWERS.get(permit, False) if isinstance(permit, str) else False
 
     return ask
 

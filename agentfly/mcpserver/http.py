@@ -8,7 +8,7 @@ import hmac
 import ipaddress
 import socket
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from agentfly.errors import ConfigError
@@ -74,7 +74,7 @@ class Access:
         ConfigError: the token is too short to be a secret.
     """
 
-    token: str
+    token: str = field(repr=False)
     hosts: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -176,8 +176,9 @@ def _listen(address: Address) -> socket.socket:
         found = socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
         family, _, _, _, where = found[0]
         return socket.create_server(where[:2], family=family, backlog=64)
-    except OSError as error:
-        raise ConfigError(f"cannot listen on {address.named}:{address.port}: {error.strerror or error}") from None
+    except (OSError, UnicodeError) as error:  # UnicodeError: no name of a host is written like that
+        why = getattr(error, "strerror", None) or error
+        raise ConfigError(f"cannot listen on {address.named}:{address.port}: {why}") from None
 
 
 def _has_port(name: str) -> bool:

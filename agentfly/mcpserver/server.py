@@ -114,7 +114,7 @@ class _Service:
         except RootsWanted as wanted:
             return wanted.request()
         except AgentflyError as error:
-            return _refused(" ".join(str(error).split()) or type(error).__name__)
+            return _refused(_line(error))
 
     async def list_resources(self, context: Context, params: Any) -> types.ListResourcesResult:
         import mcp_types as types
@@ -153,8 +153,7 @@ class _Service:
             agent = await self._agent.opened()
             kind, text = await asyncio.to_thread(resources.read, agent, uri, runs=not self._terms.read_only)
         except AgentflyError as error:
-            message = " ".join(str(error).split())
-            raise MCPError(code=types.INVALID_PARAMS, message=message, data={"uri": uri}) from None
+            raise MCPError(code=types.INVALID_PARAMS, message=_line(error), data={"uri": uri}) from None
         return types.ReadResourceResult(contents=[types.TextResourceContents(uri=uri, text=text, mime_type=kind)])
 
     def _caller(self, context: Context, params: types.CallToolRequestParams) -> Caller:
@@ -197,6 +196,10 @@ def _result(done: Done) -> types.CallToolResult:
         is_error=done.failed,
         _meta={"agentfly/untrusted": True} if done.untrusted else None,
     )
+
+
+def _line(error: AgentflyError) -> str:
+    return " ".join(str(error).split()) or type(error).__name__
 
 
 def _refused(line: str) -> types.CallToolResult:

@@ -23,13 +23,13 @@ async def serve(server: Server[Any]) -> None:
     """
     from mcp.server.stdio import stdio_server
 
-    with _taken_stdin() as fd, contextlib.suppress(BrokenPipeError):
+    with _taken_stdin() as fd:
         lines = cast(Any, Lines(fd))  # all that is asked of the file is to be iterated over
         try:
             async with stdio_server(stdin=lines) as (reading, writing):
                 await server.run(reading, writing, server.create_initialization_options())
-        except* BrokenPipeError as gone:  # the client left without reading its answers
-            raise BrokenPipeError from gone
+        except* BrokenPipeError:
+            pass  # the client left without reading its answers
 
 
 class Lines:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import concurrent.futures
 import contextlib
 import threading
 from collections.abc import Coroutine
@@ -54,7 +53,7 @@ class Background:
 
     def close(self, seconds: float = 2.0) -> None:
         """End the loop; what still runs in it is cancelled. May be called twice."""
-        with contextlib.suppress(RuntimeError, concurrent.futures.TimeoutError):
+        with contextlib.suppress(RuntimeError):
             self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(seconds)
 

@@ -7,7 +7,7 @@ import json
 import os
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -89,19 +89,17 @@ class Pins:
                 if pin is None:
                     pins[tool.name] = _pin(tool)
                 else:
-                    same = tool.digest == pin.digest
-                    pins[tool.name] = Pin(
-                        digest=pin.digest, trusted=pin.trusted, since=pin.since, changed=None if same else tool
-                    )
+                    pins[tool.name] = replace(pin, changed=None if tool.digest == pin.digest else tool)
             changed = {tool.name: pins[tool.name] for tool in offered if pins[tool.name].changed is not None}
         return Verdict(new=new, changed=changed)
 
-    def approve(self, server: str, tool: str | None = None) -> list[str]:
+    def approve(self, server: str, tool: str | None = None, seen: Mapping[str, Definition] | None = None) -> list[str]:
         """Trust what a server offers now in place of what was trusted.
 
         Args:
             server: its name in the configuration.
             tool: the server's name of it; None for all that changed.
+            seen: what the person looked at, by tool; what has changed again since stays held back. None trusts what there is.
 
         Returns:
             Names of the tools that are trusted anew; empty where nothing was held back.
@@ -112,6 +110,8 @@ class Pins:
 
         def renew(pins: dict[str, Pin], names: list[str]) -> list[str]:
             held = {name: new for name in names if (new := pins[name].changed) is not None}
+            if seen is not None:
+                held = {name: new for name, new in held.items() if name in seen and seen[name].digest == new.digest}
             pins.update({name: _pin(new) for name, new in held.items()})
             return list(held)
 

@@ -87,7 +87,8 @@ class Process:
         if not ended and not await self._ended(GONE_SECONDS):
             self._process.kill()
             await self._ended(1.0)
-        await asyncio.wait(self._tasks, timeout=0.1)  # its last words
+        if self._tasks:  # none where opening was cut off
+            await asyncio.wait(self._tasks, timeout=0.1)  # its last words
         for task in self._tasks:
             task.cancel()
         for transport in self._transports:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import atexit
-import concurrent.futures
 import importlib.util
 import threading
 from collections import deque
@@ -171,7 +170,7 @@ class McpServers:
         atexit.unregister(self.close)
         try:
             background.wait(_beside([server.stop() for server in self._servers]), CLOSE_SECONDS)
-        except (concurrent.futures.TimeoutError, RuntimeError):
+        except (TimeoutError, RuntimeError):
             pass  # each server's keeper ends it when this process lets go
         finally:
             background.close()

@@ -54,6 +54,41 @@ def test_a_change_is_listed_shown_and_approved(agentfly: Run, home: Path, tmp_pa
     assert (again.code, again.out) == (0, "nothing was held back\n")
 
 
+def test_what_changes_while_a_person_looks_is_not_approved(
+    agentfly: Run, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pins = Pins(home / "mcp_pins.json")
+    for description in ("", "harmless"):
+        pins.check("fine", [Definition(name="look", description=description)])
+
+    def answer(*args: Any, **kwargs: Any) -> bool:
+        pins.check("fine", [Definition(name="look", description="harmful")])
+        return True
+
+    monkeypatch.setattr("typer.confirm", answer)
+    monkeypatch.setattr("agentfly.cli.approving.interactive", lambda: True)
+    done = agentfly("mcp-servers", "approve", "fine", "--home", str(home))
+    assert done.code == 2
+    assert "changed again meanwhile, look once more: look" in done.err
+    assert pins.read()["fine"]["look"].trusted.description == ""
+
+
+def test_names_of_tools_do_not_act_on_the_terminal(agentfly: Run, home: Path) -> None:
+    pins = Pins(home / "mcp_pins.json")
+    for description in ("", "other"):
+        pins.check("fine", [Definition(name="look\x1b[8m", description=description)])
+    done = agentfly("mcp-servers", "approve", "fine", "--yes", "--home", str(home))
+    told = done.out + agentfly("mcp-servers", "forget", "fine", "--home", str(home)).out
+    assert "\x1b" not in told
+    assert told.count("look\\x1b[8m") == 3, "as heading, in what is trusted, and in what is forgotten"
+
+
+def test_a_configuration_below_the_users_home(agentfly: Run, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(home.parent))
+    done = agentfly("mcp-servers", "list", "--mcp", f"~/{home.name}/mcp.json", "--home", str(home.parent / "other"))
+    assert "fine__look" in done.out
+
+
 def test_forgetting(agentfly: Run, home: Path) -> None:
     Pins(home / "mcp_pins.json").check("fine", [Definition(name="look")])
     assert agentfly("mcp-servers", "forget", "fine", "--home", str(home)).out == "forgotten: look\n"

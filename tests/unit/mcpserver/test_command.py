@@ -16,6 +16,7 @@ from agentfly.cli.main import run_cli
         (["--root", "missing"], "there is no such folder"),
         (["--http", "nowhere"], "write it as PORT or HOST:PORT"),
         (["--http", "192.0.2.1:80"], "cannot listen on 192.0.2.1:80: "),
+        (["--http", "a..b:80"], "cannot listen on a..b:80: "),
         (["--allow-host", "x"], "--allow-host goes with --http"),
         (["--set", "limits.stepz=1"], "unknown setting"),
     ],

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import threading
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +21,7 @@ from agentfly.mcpserver.files import attachments, default_roots, local_path
 from agentfly.mcpserver.http import Access, Address, allowed_names
 from agentfly.mcpserver.progress import Progress
 from agentfly.mcpserver.shared import SharedAgent, apart
-from agentfly.mcpserver.stdio import Lines
+from agentfly.mcpserver.stdio import Lines, serve
 from agentfly.mcpserver.tools import source_of
 from agentfly.types import Attempt
 
@@ -129,6 +131,7 @@ def test_who_is_let_in() -> None:
     assert "https://proxy.lan" in origins
     with pytest.raises(ConfigError, match="16"):
         Access(token="short")
+    assert "secret" not in repr(Access(token="secret" * 3))
 
 
 class _Agent:
@@ -231,6 +234,22 @@ async def test_a_reader_ends_with_its_pipe_and_holds_up_nobody() -> None:
     os.close(into)
     assert [line async for line in reader] == ["two"]
     os.close(out)
+
+
+@pytest.mark.parametrize("gone", [BrokenPipeError(), ExceptionGroup("", [ExceptionGroup("", [BrokenPipeError()])])])
+async def test_a_client_that_left_without_reading_is_no_error(gone: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
+    @contextlib.asynccontextmanager
+    async def streams(**_: Any) -> AsyncIterator[tuple[None, None]]:
+        yield None, None
+
+    class Server:
+        def create_initialization_options(self) -> None: ...
+
+        async def run(self, *_: Any) -> None:
+            raise gone
+
+    monkeypatch.setattr("mcp.server.stdio.stdio_server", streams)
+    await serve(Server())  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

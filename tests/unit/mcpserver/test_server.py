@@ -265,10 +265,11 @@ async def test_what_the_client_says_does_not_widen_the_servers_own_roots(
 
 
 @pytest.mark.parametrize(("mode", "permit", "ending"), [
-    ("legacy", "yes", "sent"), ("legacy", "no", "refused"), ("legacy", None, "refused"), ("auto", "yes", "waiting"),
+    ("legacy", "yes", "sent"), ("legacy", "no", "refused"), ("legacy", ["yes"], "refused"),
+    ("legacy", None, "refused"), ("auto", "yes", "waiting"),
 ])  # fmt: skip
 async def test_a_person_is_asked_where_the_client_can(
-    mode: str, permit: str | None, ending: str, tmp_path: Path
+    mode: str, permit: str | list[str] | None, ending: str, tmp_path: Path
 ) -> None:
     sent, asked = list[str](), list[str]()
 

@@ -17,6 +17,8 @@ import pytest
 from agentfly.errors import ToolError
 from agentfly.protocols import Tool
 from agentfly.tools.mcp import McpServers
+from agentfly.tools.mcp.config import Program
+from agentfly.tools.mcp.process import started
 
 Find = Callable[[McpServers, str], Tool]
 
@@ -206,6 +208,8 @@ PROGRAM = """
 import asyncio, os, sys
 from pathlib import Path
 from agentfly.tools.mcp import McpServers
+from agentfly.tools.mcp.config import Program
+from agentfly.tools.mcp.process import started
 servers = McpServers(Path(sys.argv[1]), Path(sys.argv[2]))
 servers.connect()
 act = next(tool for tool in servers.tools if tool.name == "fine__act")
@@ -231,3 +235,10 @@ def test_nothing_is_left_over_however_the_program_ends(bench: Any, ending: str) 
     assert len(family) == 3
     assert all(gone(pid) for pid in family)
     assert done.stderr == ("an error\n" if ending == "raise" else "")
+
+
+async def test_nothing_is_left_over_where_opening_is_cut_off() -> None:
+    process = started(Program(command="sleep", args=("60",)))
+    await process.close()
+    with pytest.raises(BrokenPipeError):
+        await process.write(b"x")

@@ -142,6 +142,9 @@ def test_approving_and_forgetting(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no tools of an MCP server 's' have been seen"):
         pins.approve("s")
     pins.check("t", [tool("a")])
+    pins.check("t", [tool("a", "4")])
+    assert pins.approve("t", "a", {"a": tool("a", "5")}) == [], "it is not what was looked at"
+    assert pins.approve("t", "a", {"a": tool("a", "4")}) == ["a"]
     with pytest.raises(InputError, match="t has no tool 'x'; it has a"):
         pins.approve("t", "x")
 
