@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from agentfly.errors import ConfigError
 from agentfly.protocols import Tool
+from agentfly.tools.paging import CHARS
 
 if TYPE_CHECKING:
     from agentfly.config import ToolSettings
@@ -24,7 +25,7 @@ def builtin_tools(
     *,
     look: Look | None = None,
     hear: Hear | None = None,
-    page_chars: int = 8000,
+    page_chars: int = CHARS,
 ) -> list[Tool]:
     """Those that are asked for; with ``auto`` those that can work here.
 
@@ -44,19 +45,21 @@ def builtin_tools(
     wanted = NAMES if settings.builtin == "auto" else settings.builtin
     if unknown := [name for name in wanted if name not in NAMES]:
         raise ConfigError(f"there is no built-in tool {unknown[0]!r}; known: {', '.join(NAMES)}")
-    made = {tool.name: tool for tool in (*_files(settings, cache, look, hear, page_chars, wanted), *_web(settings, environ, cache, wanted, page_chars))}
+    found = [
+        *_files(settings, cache, look, hear, page_chars, wanted),
+        *_web(settings, environ, cache, wanted, page_chars),
+    ]
+    made = {tool.name: tool for tool in found}
     missing = [name for name in wanted if name not in made]
     if missing and settings.builtin != "auto":
         raise ConfigError(f"the tool {missing[0]} cannot work here: {_MEND[missing[0]]}")
     return [made[name] for name in wanted if name in made]
 
 
-_INSTALL = "pip install 'agentfly-framework[{}]'"
-_MEND = {
-    "read_file": _INSTALL.format("files"),
-    "list_files": _INSTALL.format("files"),
-    "fetch_page": _INSTALL.format("web"),
-    "search_web": f"set tools.searxng, TAVILY_API_KEY or SERPER_API_KEY, or {_INSTALL.format('web')}",
+_INSTALL = "pip install 'agentfly-framework[web]'"
+_MEND = {  # files can always be read
+    "fetch_page": _INSTALL,
+    "search_web": f"set tools.searxng, TAVILY_API_KEY or SERPER_API_KEY, or {_INSTALL}",
     "ask_image": "set tools.vision to a model that sees images",
     "transcribe": "set tools.speech to a model that transcribes, such as openai/whisper-1",
 }

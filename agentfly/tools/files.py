@@ -61,6 +61,7 @@ def preview(path: Path, chars: int = CHARS) -> str:
         text = _described(path)
     except OSError as error:
         text = f"cannot be read ({error.strerror})"
+    text = text.encode("utf-8", "replace").decode()  # half a surrogate pair, as JSON can hold, fits in no request
     return _cut(f"{shown_name(path.name)}: {text}", chars)
 
 
@@ -149,9 +150,6 @@ def _workbook(subject: _Subject) -> str:
     subject.file.seek(0)
     try:
         book = load_workbook(subject.file, read_only=True, data_only=True)
-    except Exception as error:  # noqa: BLE001  # openpyxl lets anything through that a damaged file provokes
-        return f"workbook that cannot be opened ({type(error).__name__})"
-    try:
         parts = []
         for sheet in book.worksheets[:4]:
             rows = [list(row) for row in islice(sheet.iter_rows(values_only=True), 3)]
@@ -159,8 +157,8 @@ def _workbook(subject: _Subject) -> str:
             parts.append(f"  sheet {sheet.title!r}, {sheet.max_row or 0:,} rows\n{shown}")
         more = f"\n  and {len(book.worksheets) - 4} more sheets" if len(book.worksheets) > 4 else ""
         return "workbook\n" + "\n".join(parts) + more
-    finally:
-        book.close()
+    except Exception as error:  # noqa: BLE001  # openpyxl lets anything through that a damaged file provokes, sheets as late as here
+        return f"workbook that cannot be opened ({type(error).__name__})"
 
 
 def _json(subject: _Subject) -> str:

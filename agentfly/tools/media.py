@@ -13,7 +13,7 @@ from agentfly.errors import ModelUnavailableError, ProviderError, ToolError
 from agentfly.tools.caching import ContentCache, content_key
 from agentfly.tools.documents.converting import Content, ask, data_of, taken
 from agentfly.tools.documents.inside.kinds import IMAGES, SOUNDS, kind_of, sound_of
-from agentfly.tools.documents.paging import CHARS, pages
+from agentfly.tools.paging import CHARS, pages
 from agentfly.tools.placing import FolderTool
 
 Look: TypeAlias = Callable[[bytes, str, str], Awaitable[str]]

@@ -166,19 +166,9 @@ async def _started(content: Content, whole: Mapping[str, Any]) -> asyncio.subpro
     folder = confining.INSIDE if confined else str(_FOLDER)
     starting = asyncio.ensure_future(
         asyncio.create_subprocess_exec(
-            *(
-                *before,
-                sys.executable,
-                "-I",
-                "-B",
-                "-W",
-                "ignore",
-                "-c",
-                _START,
-                folder,
-                json.dumps(whole),
-                *_packages(),
-            ),
+            *before,
+            *(sys.executable, "-I", "-B", "-W", "ignore", "-c", _START),
+            *(folder, json.dumps(whole), *_packages()),
             stdin=content.file,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.DEVNULL,

@@ -14,7 +14,7 @@ from agentfly.errors import ToolError
 from agentfly.tools.caching import ContentCache, content_key
 from agentfly.tools.documents.converting import MEMORY_MB, SECONDS, Content, ask, taken
 from agentfly.tools.documents.inside.kinds import IMAGES, kind_of, sound_of
-from agentfly.tools.documents.paging import CHARS, pages
+from agentfly.tools.paging import CHARS, pages
 from agentfly.tools.placing import FolderTool
 
 VERSION = "1"
@@ -86,10 +86,11 @@ class ReadFile(FolderTool):
             "op": "text",
             "sheet": sheet,
             "formulas": formulas,
+            "eyes": self._images is not None,
             "image": _ASK_IMAGE if self._images else _NO_EYES,
             "sound": _TRANSCRIBE if self._sounds else _NO_EARS,
         }
-        told = json.dumps([VERSION, content.name, content.inner, sheet, formulas])
+        told = json.dumps([VERSION, content.name, content.inner, sheet, formulas, asked["eyes"]])
         key = content_key("read_file", content.digest, told)
         kept = await asyncio.to_thread(self._cache.get, key) if self._cache else None
         if kept is not None:

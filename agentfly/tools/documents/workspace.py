@@ -94,6 +94,8 @@ def path_parts(workspace: Path, name: str) -> tuple[str, ...]:
 def entries(workspace: Path, folder: tuple[str, ...] = ()) -> Iterator[Entry]:
     """What is in a folder and below it, in the order of names, without following links.
 
+    A folder below it that cannot be listed, or is gone by then, is passed over.
+
     Raises:
         OSError: the folder cannot be listed.
     """
@@ -102,7 +104,13 @@ def entries(workspace: Path, folder: tuple[str, ...] = ()) -> Iterator[Entry]:
     while waiting:
         parts = waiting.pop()
         below: list[tuple[str, ...]] = []
-        for name, told in _listed(workspace, parts):
+        try:
+            listed = _listed(workspace, parts)
+        except OSError:
+            if parts == folder:
+                raise
+            continue
+        for name, told in listed:
             visited += 1
             if visited > VISITED:
                 return

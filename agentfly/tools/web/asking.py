@@ -106,7 +106,7 @@ def _stop(state: RetryCallState) -> bool:
 def _wait(state: RetryCallState) -> float:
     error = state.outcome.exception() if state.outcome else None
     after = error.after if isinstance(error, _Passing) else None
-    return max(after or 0.0, float(_backoff(state)) if after is None else 0.0)
+    return float(_backoff(state)) if after is None else after
 
 
 async def _once(request: httpx.Request, seconds: float) -> bytes:

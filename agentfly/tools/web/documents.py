@@ -9,16 +9,15 @@ from typing import TypeAlias
 from urllib.parse import urlsplit
 
 from agentfly.errors import ToolError
+from agentfly.tools.paging import CHARS, pages
 from agentfly.tools.web.charsets import decode
 from agentfly.tools.web.cleaning import clean, one_line
 from agentfly.tools.web.extracting import Extracted, extract
 from agentfly.tools.web.fetching import Fetched
-from agentfly.tools.web.paging import paged
 
 Convert: TypeAlias = Callable[[bytes, str], Awaitable[str]]
 """Makes Markdown of a document: its bytes, and the suffix of its kind, such as ``.pdf``. Raises `ToolError`."""
 
-PAGE_CHARS = 8000
 _HTML = 6_000_000
 """Characters of HTML that are looked at."""
 _TEXT = 2_000_000
@@ -64,7 +63,7 @@ class Document:
 
 
 async def read_document(
-    fetched: Fetched, *, convert: Convert | None = None, seconds: float = 12.0, chars: int = PAGE_CHARS
+    fetched: Fetched, *, convert: Convert | None = None, seconds: float = 12.0, chars: int = CHARS
 ) -> Document:
     """Make text of what was fetched.
 
@@ -86,7 +85,7 @@ async def read_document(
     if convert is None:
         raise ToolError(
             f"this is a {kind[1:]} file, which cannot be read here: the person must run "
-            "pip install 'agentfly-framework[documents]'; look for a page with the same content"
+            "pip install 'agentfly-framework[files]'; look for a page with the same content"
         )
     return _made(fetched.url, urlsplit(fetched.url).path.rpartition("/")[2], await convert(fetched.body, kind), chars)
 
@@ -146,4 +145,4 @@ def _made(
         text, notes = text[:_TEXT], (*notes, f"only the first {_TEXT:,} characters are kept")
     if not text:
         notes = (*notes, "no text was found; the page may need a browser that runs scripts")
-    return Document(url=url, title=title, pages=paged(text, chars), links=links, notes=notes)
+    return Document(url=url, title=title, pages=pages(text, chars), links=links, notes=notes)

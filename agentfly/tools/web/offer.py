@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from agentfly.protocols import Tool
+from agentfly.tools.paging import CHARS
 from agentfly.tools.toolbox import FunctionTool
 from agentfly.tools.web.choosing import choose_engine
 from agentfly.tools.web.extracting import installed
-from agentfly.tools.web.documents import PAGE_CHARS
 from agentfly.tools.web.reading import Pages
 from agentfly.tools.web.searching import Searches
 
@@ -27,7 +27,7 @@ def web_tools(
     *,
     convert: Convert | None = None,
     fetcher: Fetcher | None = None,
-    page_chars: int = PAGE_CHARS,
+    page_chars: int = CHARS,
 ) -> list[Tool]:
     """`fetch_page` where the packages that read HTML are installed, `search_web` where a search engine can be used.
 

@@ -10,13 +10,14 @@ from datetime import UTC, datetime
 
 from agentfly.errors import ToolError
 from agentfly.tools.caching import ContentCache, content_key
-from agentfly.tools.web.documents import PAGE_CHARS, Convert, Document, read_document
+from agentfly.tools.paging import CHARS
+from agentfly.tools.web.documents import Convert, Document, read_document
 from agentfly.tools.web.fetching import Fetcher, FetchLimits
 from agentfly.tools.web.showing import show
 
 _DOCUMENTS = 64
 _CHARS = 16_000_000
-_READER = "web-1"
+_READER = "web-2"
 """Changes when documents come out otherwise than before, so that what was kept is not used."""
 
 
@@ -44,7 +45,7 @@ class Pages:
         convert: Convert | None = None,
         cache: ContentCache | None = None,
         seconds: float = 60.0,
-        chars: int = PAGE_CHARS,
+        chars: int = CHARS,
         day: Callable[[], str] = today,
     ) -> None:
         self._fetcher = fetcher or Fetcher()

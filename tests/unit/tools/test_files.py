@@ -69,6 +69,22 @@ def test_damaged_files_are_described(tmp_path: Path, name: str, content: bytes) 
     assert len(text) <= CHARS
 
 
+def test_a_workbook_with_a_damaged_sheet(tmp_path: Path) -> None:
+    openpyxl = pytest.importorskip("openpyxl")
+    buffer = io.BytesIO()
+    openpyxl.Workbook().save(buffer)
+    with zipfile.ZipFile(buffer) as old, zipfile.ZipFile(tmp_path / "b.xlsx", "w") as new:
+        for name in old.namelist():
+            data = old.read(name)
+            new.writestr(name, data[: len(data) // 2] if "sheet1" in name else data)
+    assert preview(tmp_path / "b.xlsx") == "b.xlsx: workbook that cannot be opened (ParseError)"
+
+
+def test_half_a_surrogate_pair_stays_out_of_prompts(tmp_path: Path) -> None:
+    (tmp_path / "d.json").write_text('[{"cut": "\\ud83d"}]')
+    assert preview(tmp_path / "d.json").encode().endswith(b'{"cut": "?"}')
+
+
 def test_missing_file(tmp_path: Path) -> None:
     assert "cannot be read" in preview(tmp_path / "none.csv")
 

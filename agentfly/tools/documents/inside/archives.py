@@ -21,7 +21,8 @@ RATIO = 250
 SPARED = 4 * 1024 * 1024
 LISTED = 500
 NESTED = 3
-_END = struct.Struct("<4s4H2LH")
+_SIZE = 5
+"""Where the end of an archive tells the bytes of its directory."""
 
 
 def opened(file: BinaryIO) -> zipfile.ZipFile:
@@ -30,18 +31,12 @@ def opened(file: BinaryIO) -> zipfile.ZipFile:
     Raises:
         Unreadable: it is damaged or its directory too large.
     """
-    file.seek(0, 2)
-    size = file.tell()
-    file.seek(max(0, size - 65_557))
-    tail = file.read(65_557)
-    at = tail.rfind(b"PK\x05\x06")
-    if at >= 0 and len(tail) - at >= _END.size:
-        directory = _END.unpack_from(tail, at)[5]
-        # 0xFFFFFFFF sends to the record of a larger archive, whose directory is too large anyway.
-        if directory > DIRECTORY_BYTES:
-            raise Unreadable("the archive has too many entries to list")
-    file.seek(0)
     try:
+        # What `zipfile` itself goes by: it reads as many bytes as this says, whatever other records there are.
+        end = zipfile._EndRecData(file)  # type: ignore[attr-defined]
+        if end and end[_SIZE] > DIRECTORY_BYTES:
+            raise Unreadable("the archive has too many entries to list")
+        file.seek(0)
         return zipfile.ZipFile(file)
     except (zipfile.BadZipFile, ValueError, OSError, NotImplementedError, struct.error, UnicodeDecodeError) as error:
         raise Unreadable(f"the zip archive is damaged ({error})") from None

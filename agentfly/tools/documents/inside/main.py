@@ -119,7 +119,7 @@ def _text(name: str, data: bytes, asked: dict[str, Any]) -> str:
     elif kind == "pdf":
         from . import pdf
 
-        found = pdf.read(io.BytesIO(data))
+        found = pdf.read(io.BytesIO(data), eyes=asked.get("eyes", False))
     elif kind == "ole":
         found = _old(data, suffix, asked)
     elif kind in kinds.IMAGES:
@@ -151,7 +151,8 @@ def _zipped(name: str, data: bytes, asked: dict[str, Any]) -> str:
             return workbooks.read(file, archive, asked.get("sheet"), asked.get("formulas", False))
         from . import office
 
-        return office.read(kind, file) + office.pictures(archive, asked["shown"])
+        found = office.read(kind, file)
+        return found + office.pictures(archive, asked["shown"], eyes=asked["eyes"]) if "eyes" in asked else found
 
 
 def _old(data: bytes, suffix: str, asked: dict[str, Any]) -> str:

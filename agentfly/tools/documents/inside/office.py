@@ -32,14 +32,15 @@ def read(kind: str, file: BinaryIO) -> str:
     return _SLIDE.sub(r"## Slide \1\n", text) if kind == "pptx" else text
 
 
-def pictures(archive: zipfile.ZipFile, name: str) -> str:
-    """The images in a document, with their paths; empty where there are none."""
+def pictures(archive: zipfile.ZipFile, name: str, *, eyes: bool) -> str:
+    """The images in a document, with their paths, and whether ask_image can look at them; empty where there are none."""
     found = [entry for entry in archive.namelist() if _MEDIA.match(entry)]
     if not found:
         return ""
     shown = "\n".join(f"- {name}/{entry}" for entry in found[:50])
     more = f"\n- and {len(found) - 50} more" if len(found) > 50 else ""
-    return f"\n\nImages in this document (ask_image can look at them by these paths):\n{shown}{more}"
+    hint = " (ask_image can look at them by these paths)" if eyes else ""
+    return f"\n\nImages in this document{hint}:\n{shown}{more}"
 
 
 def _converter(kind: str) -> Any:

@@ -17,8 +17,12 @@ TABLE_SECONDS = 10.0
 CHARS = 4_000_000
 
 
-def read(file: BinaryIO) -> str:
+def read(file: BinaryIO, *, eyes: bool) -> str:
     """The text of each page under its number, and its tables.
+
+    Args:
+        file: the PDF.
+        eyes: whether ask_image can look at its pages.
 
     Raises:
         Unreadable: damaged, or behind a password.
@@ -43,7 +47,8 @@ def read(file: BinaryIO) -> str:
         if length > CHARS:
             break
     if bare == min(count, PAGES) and count:
-        parts[0] += "; none of them holds text: it is a scan. ask_image can look at a page: give its number"
+        parts[0] += "; none of them holds text: it is a scan"
+        parts[0] += ". ask_image can look at a page: give its number" if eyes else ""
     return "\n\n".join(parts)
 
 

@@ -87,6 +87,16 @@ async def test_an_archive_of_very_many_entries(tmp_path: Path) -> None:
         await _read(tmp_path, "b.zip")
 
 
+@pytest.mark.parametrize("small", [True, False])
+async def test_a_directory_that_another_record_makes_large(tmp_path: Path, small: bool) -> None:
+    large = struct.pack("<4sQ2H2L4Q", b"PK\6\6", 44, 45, 45, 0, 0, 1, 1, 50_000_000, 0)
+    way = struct.pack("<4sLQL", b"PK\6\7", 0, 100, 1)
+    end = struct.pack("<4s4H2LH", b"PK\5\6", 0, 0, 1, 1, 50 if small else 0xFFFFFFFF, 0, 0)
+    (tmp_path / "a.zip").write_bytes(b"PK\3\4" + bytes(96) + large + way + end)
+    with pytest.raises(ToolError, match="too many entries"):
+        await _read(tmp_path, "a.zip")
+
+
 async def test_billion_laughs(tmp_path: Path) -> None:
     pytest.importorskip("markitdown")
     (tmp_path / "a.xml").write_text(f"{LAUGHS}<x>&a11;</x>")

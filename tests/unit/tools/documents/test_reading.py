@@ -175,6 +175,25 @@ async def test_documents_from_elsewhere() -> None:
         await as_text(b"%PDF-1.4 broken", ".pdf")
 
 
+async def test_looking_is_promised_only_where_something_can_look(tmp_path: Path) -> None:
+    pytest.importorskip("markitdown")
+
+    async def look(workspace: Path, file: str) -> str:
+        return "seen"
+
+    document, scan = docx(["Title"], image=b"x"), pdf([[""]])
+    (tmp_path / "a.docx").write_bytes(document)
+    (tmp_path / "a.pdf").write_bytes(scan)
+    cache = ContentCache(tmp_path / "cache")
+    for images in (look, None):
+        for name, told in (("a.docx", "a.docx/word/media/image1.png"), ("a.pdf", "it is a scan")):
+            text = await ReadFile(cache, images=images).at(tmp_path).call({"name": name})
+            assert told in text
+            assert ("ask_image" in text) == (images is not None)
+    assert "image1.png" not in await as_text(document, ".docx")
+    assert "ask_image" not in await as_text(scan, ".pdf")
+
+
 async def test_it_is_placed(tmp_path: Path) -> None:
     tool = ReadFile()
     assert isinstance(tool, Placed)

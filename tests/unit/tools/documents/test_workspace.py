@@ -10,7 +10,7 @@ import pytest
 
 from agentfly.errors import ToolError
 from agentfly.tools.documents.listing import ListFiles
-from agentfly.tools.documents.workspace import opened
+from agentfly.tools.documents.workspace import entries, opened
 
 
 @pytest.fixture
@@ -127,6 +127,14 @@ async def test_list_files(workspace: Path) -> None:
     for folder in ("..", "/etc", "out", "data.csv", "none"):
         with pytest.raises(ToolError):
             await tool.call({"folder": folder})
+
+
+def test_a_folder_that_cannot_be_listed_hides_nothing_else(workspace: Path) -> None:
+    (workspace / "a").mkdir()
+    found = entries(workspace)
+    assert next(found).name == "a"
+    (workspace / "a").rmdir()
+    assert [entry.name for entry in found] == ["data.csv", "sub", "sub/deep.txt"]
 
 
 async def test_listings_are_bounded(tmp_path: Path) -> None:

@@ -103,7 +103,7 @@ async def test_marks_of_links_in_plain_text_are_not_links(site: Site) -> None:
         ("application/zip", b"PK\x03\x04", "no text but application/zip"),
         ("text/html", b"\x7fELF\0\0\0", "no text but text/html"),
         ("", b"\0\1\2", "data of an unknown kind"),
-        ("application/pdf", b"%PDF-1.7", r"agentfly-framework\[documents\]"),
+        ("application/pdf", b"%PDF-1.7", r"agentfly-framework\[files\]"),
         ("text/html", b"%PDF-1.7", "a pdf file"),
     ],
 )

@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 
 from agentfly.tools.web.charsets import decode
 from agentfly.tools.web.cleaning import clean, one_line
-from agentfly.tools.web.paging import paged
 
 _SEEN = {*range(0x600, 0x606), 0x6DD, 0x70F, 0x890, 0x891, 0x8E2, 0x110BD, 0x110CD, *range(0x13430, 0x13440)}
 """Format characters that have a shape of their own."""
@@ -45,19 +44,6 @@ def test_cleaning_twice_changes_nothing_more(text: str) -> None:
     line = one_line(text, 20)
     assert len(line) <= 20
     assert "\n" not in line
-
-
-@given(st.text(st.sampled_from("ab .\n"), max_size=300), st.integers(2, 40))
-def test_pages_joined_are_the_text_and_none_is_too_long(text: str, size: int) -> None:
-    pages = paged(text, size)
-    assert "".join(pages) == text
-    assert all(len(page) <= size for page in pages)
-    assert all(len(page) > size // 2 for page in pages[:-1])
-
-
-def test_a_page_ends_with_a_paragraph_where_it_can() -> None:
-    text = "one two.\n\nthree four. five six seven"
-    assert paged(text, 16) == ("one two.\n\n", "three four. ", "five six seven")
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ _LEAST = 0.6
 """Share of a page that a break must leave on it."""
 
 
-def pages(text: str, chars: int = CHARS) -> list[str]:
+def pages(text: str, chars: int = CHARS) -> tuple[str, ...]:
     """A text in pages, which joined are the text.
 
     A page ends before a heading, else after a paragraph, a line, a sentence or a word, whichever there is in its last part.
@@ -26,7 +26,7 @@ def pages(text: str, chars: int = CHARS) -> list[str]:
         end = _break(text, start, chars)
         found.append(text[start:end])
         start = end
-    return [*found, text[start:]]
+    return (*found, text[start:])
 
 
 def _break(text: str, start: int, chars: int) -> int:
