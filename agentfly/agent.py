@@ -8,10 +8,10 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from agentfly.composition import Composition, Given, named_settings
-from agentfly.config import home_path, resolve_settings
 from agentfly.driving import Drive
 from agentfly.errors import InputError
 from agentfly.events import Event, Notice, RunStarted
+from agentfly.layers import home_path, resolve_settings
 from agentfly.nodes.permission import expanded
 from agentfly.nodes.state import State
 from agentfly.playbooks.delta import Delta
@@ -38,7 +38,7 @@ class Agent:
 
     Args:
         model: a name such as ``openai/gpt-5-mini``, ``embedded`` or ``auto``, or an object that implements `Model`.
-        home: folder that holds what it has learned; see `agentfly.config.home_path` for the default.
+        home: folder that holds what it has learned; see `agentfly.layers.home_path` for the default.
         tools: Python functions, `Tool` objects or LangChain tools that the model may call.
         scorer: gives feedback: a scorer's name, a `Scorer`, or a function; see `agentfly.scorers.FunctionScorer`.
         strategy: how it acts: ``codeact``, ``tools``, ``plan``, or ``auto``.

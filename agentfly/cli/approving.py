@@ -98,7 +98,7 @@ def say_waiting(result: RunResult, home: Path) -> None:
     """One line that says what a run waits for, and how to go on."""
     from agentfly.cli.failures import say
     from agentfly.cli.text import one_line
-    from agentfly.config import home_path
+    from agentfly.layers import home_path
 
     tools = ", ".join(dict.fromkeys(call.tool for call in result.pending))
     where = "" if home == home_path() else f" --home {shlex.quote(str(home))}"

@@ -41,7 +41,7 @@ def show(
     Example:
       agentfly config show --home research
     """
-    from agentfly.config import resolve_settings
+    from agentfly.layers import resolve_settings
 
     layer = options.overrides(set_)
     path = options.check_settings(home, layer)

@@ -44,7 +44,7 @@ def doctor(
 def _for_programs(home: Path, layer: dict[str, object], fix: bool) -> list[Check]:
     from agentfly.cli.checks import Patient, examine
     from agentfly.cli.streams import reserved_stdout
-    from agentfly.config import load_settings
+    from agentfly.layers import load_settings
 
     with reserved_stdout() as put:
         patient = Patient(home, load_settings(home, layer), fix, lambda notice: None)
@@ -61,7 +61,7 @@ def _for_people(home: Path, layer: dict[str, object], fix: bool) -> list[Check]:
     from agentfly.cli.checks import Patient, examine
     from agentfly.cli.views import console
     from agentfly.cli.views.live import Pulse
-    from agentfly.config import load_settings
+    from agentfly.layers import load_settings
 
     screen = console.out()
     found: list[Check] = []

@@ -41,7 +41,7 @@ def opened_with_settings(home: Path | None, *, create: bool = False) -> Iterator
         ConfigError: a setting is wrong.
     """
     path = check_settings(home, {}) if create else existing_home(home)
-    from agentfly.config import load_settings
+    from agentfly.layers import load_settings
     from agentfly.store.home import Home
 
     settings = load_settings(path)

@@ -54,7 +54,7 @@ def list_(
     Example:
       agentfly mcp-servers list --mcp mcp.json
     """
-    from agentfly.config import load_settings
+    from agentfly.layers import load_settings
     from agentfly.tools.mcp import McpServers
 
     layer = options.overrides(mcp__config=mcp)
@@ -137,7 +137,7 @@ def forget(
 
 
 def _pins(home: Path | None) -> Pins:
-    from agentfly.config import home_path
+    from agentfly.layers import home_path
     from agentfly.tools.mcp import Pins
 
     return Pins(home_path(home) / PINS)

@@ -40,7 +40,7 @@ def policy(
 
 def _why(home: Path | None) -> str:
     """The layer of the settings that named the policy."""
-    from agentfly.config import home_path, resolve_settings
+    from agentfly.layers import home_path, resolve_settings
 
     return resolve_settings(home_path(home))[1].get("policy", "default")
 

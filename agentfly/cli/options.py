@@ -138,7 +138,7 @@ def check_settings(home: Path | None, layer: dict[str, Any]) -> Path:
         HomeError: the home is not a folder.
         ConfigError: unknown key or impossible value, in any layer.
     """
-    from agentfly.config import home_path, resolve_settings
+    from agentfly.layers import home_path, resolve_settings
 
     path = home_path(home)
     if path.exists() and not path.is_dir():
@@ -153,7 +153,7 @@ def existing_home(home: Path | None) -> Path:
     Raises:
         HomeError: there is none.
     """
-    from agentfly.config import home_path
+    from agentfly.layers import home_path
 
     path = home_path(home)
     if path.exists() and not path.is_dir():

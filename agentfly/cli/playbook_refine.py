@@ -55,7 +55,7 @@ def refine(
 def _is_off(home: Path | None) -> bool:
     """Whether the settings have nothing merged."""
     path = options.existing_home(home)
-    from agentfly.config import load_settings
+    from agentfly.layers import load_settings
 
     return load_settings(path).playbook.similar is None
 

@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
-from agentfly.tools.sandbox.bubblewrap import find
-from agentfly.tools.sandbox.paths import LINKS, SYSTEM, interpreter
+from agentfly.tools.sandbox.bubblewrap import find, system
+from agentfly.tools.sandbox.paths import interpreter
 
 INSIDE = "/run/agentfly"
 """Where the program lies in there."""
@@ -45,13 +45,7 @@ def prefix(folder: Path, environment: Mapping[str, str]) -> tuple[str, ...]:
     argv += ["--cap-drop", "ALL", "--hostname", "reader", "--clearenv"]
     for name, value in environment.items():
         argv += ["--setenv", name, value]
-    for path in SYSTEM:
-        argv += ["--ro-bind-try", path, path]
-    for link in LINKS:
-        if Path(link).is_symlink():
-            argv += ["--symlink", str(Path(link).readlink()), link]
-        elif Path(link).is_dir():
-            argv += ["--ro-bind", link, link]
+    argv += system()
     argv += ["--proc", "/proc", "--dev", "/dev", "--size", "1048576", "--tmpfs", "/tmp"]  # noqa: S108 - its own
     for source, target in interpreter():  # after /tmp, for it may lie there
         argv += ["--ro-bind", source, target]

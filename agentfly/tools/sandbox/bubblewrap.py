@@ -84,12 +84,9 @@ def _assembled() -> bytes:
     return assemble(Ways())
 
 
-def _inner(spec: Spec) -> list[str]:
-    # --unshare-all leaves the user namespace out where it is refused; --unshare-user does not.
-    argv = ["--unshare-all", "--unshare-user", "--disable-userns", "--die-with-parent", "--new-session"]
-    argv += ["--cap-drop", "ALL", "--hostname", "sandbox", "--clearenv"]
-    for name, value in environment(WORKSPACE).items():
-        argv += ["--setenv", name, value]
+def system() -> list[str]:
+    """Options that show the programs and libraries of the system, read-only."""
+    argv = []
     for path in SYSTEM:
         argv += ["--ro-bind-try", path, path]
     for link in LINKS:
@@ -97,6 +94,16 @@ def _inner(spec: Spec) -> list[str]:
             argv += ["--symlink", str(Path(link).readlink()), link]
         elif Path(link).is_dir():
             argv += ["--ro-bind", link, link]
+    return argv
+
+
+def _inner(spec: Spec) -> list[str]:
+    # --unshare-all leaves the user namespace out where it is refused; --unshare-user does not.
+    argv = ["--unshare-all", "--unshare-user", "--disable-userns", "--die-with-parent", "--new-session"]
+    argv += ["--cap-drop", "ALL", "--hostname", "sandbox", "--clearenv"]
+    for name, value in environment(WORKSPACE).items():
+        argv += ["--setenv", name, value]
+    argv += system()
     size = str(min(max(spec.memory_mb // 4, _SMALLEST_MB), _LARGEST_MB) * 1024 * 1024)
     argv += ["--proc", "/proc", "--dev", "/dev"]
     for folder in SCRATCH:

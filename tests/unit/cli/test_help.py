@@ -24,6 +24,7 @@ HEAVY = [
     "onnxruntime",
     "agentfly.agent",
     "agentfly.config",
+    "agentfly.layers",
 ]
 HELP = f"""
 import sys

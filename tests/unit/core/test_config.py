@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from agentfly.config import home_path, load_settings, resolve_settings
 from agentfly.errors import ConfigError
+from agentfly.layers import home_path, load_settings, resolve_settings
 
 
 def test_layers_override_each_other_in_order(tmp_path: Path) -> None:
