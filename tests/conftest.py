@@ -10,12 +10,17 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 from support.fake_provider import FakeProvider
 
 from agentfly.models.choose import DEFAULTS
 from agentfly.models.embedded import EmbeddedModel
 from agentfly.models.weights import available_offline, cache_folder
+
+# How long anything takes is measured in tests/benchmarks: here a busy machine must not fail a test.
+hypothesis.settings.register_profile("patient", suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.load_profile("patient")
 
 _MODEL_CACHE = cache_folder().parent  # before the environment is isolated
 _FOREIGN = {*DEFAULTS, "OPENAI_API_BASE", "OPENAI_BASE_URL", "OLLAMA_HOST", "OLLAMA_API_BASE", "HF_ENDPOINT"}

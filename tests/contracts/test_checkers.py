@@ -336,7 +336,7 @@ PURE = [
 ]
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_verdicts_do_not_depend_on_the_order(put: Put, data: st.DataObject) -> None:
     answers = data.draw(st.lists(st.sampled_from(["7", "x", "x 7", "12"]), min_size=1, max_size=5, unique=True))

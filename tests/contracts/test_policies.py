@@ -330,7 +330,7 @@ def test_may_be_used_from_one_thread_after_another(learner: LearningPolicy) -> N
 rewards = st.floats(0.0, 1.0)
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(
     seed=st.integers(0, 1000),
     earned=st.lists(rewards, min_size=1, max_size=30),
@@ -351,7 +351,7 @@ def test_scores_are_expected_rewards(
     assert ((scores >= 0.0) & (scores <= 1.0)).all()
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(
     seed=st.integers(0, 1000),
     earned=st.lists(rewards, min_size=1, max_size=14),

@@ -190,7 +190,7 @@ def as_dict(choice: Choice) -> dict:
     return {name: getattr(choice, name) for name in Choice.__dataclass_fields__}
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.integers(0, 9), st.integers(0, 6), st.floats(0.01, 5), st.floats(0, 1), st.integers(0, 2**31))
 def test_recorded_propensities_are_the_likelihood_of_what_was_drawn(
     n: int, k: int, temperature: float, diversity: float, seed: int
@@ -245,7 +245,7 @@ def test_a_seed_repeats_and_another_differs() -> None:
 # Limits and odd input
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(
     st.lists(st.tuples(st.floats(-1, 1), st.booleans(), st.integers(0, 400)), max_size=14),
     st.integers(0, 6),

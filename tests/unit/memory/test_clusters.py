@@ -50,7 +50,7 @@ def test_opposite_and_unrelated_cases_are_of_different_kinds() -> None:
     assert clusters.kinds(axes).tolist() == list(range(8))
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.integers(1, 80), st.integers(1, 9), st.integers(0, 10**6))
 def test_same_vectors_same_kinds_and_copies_are_of_one_kind(n: int, k: int, seed: int) -> None:
     rng = np.random.default_rng(seed)
@@ -69,7 +69,7 @@ def test_more_kinds_than_are_told_apart(monkeypatch: pytest.MonkeyPatch) -> None
     assert found.max() < 5
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.integers(1, 200), st.integers(1, 40), st.integers(0, 10**6))
 def test_neighbourhoods_hold_every_row_once(n: int, most: int, seed: int) -> None:
     vectors = unit(np.random.default_rng(seed).normal(size=(n, 8)))

@@ -107,7 +107,7 @@ def test_the_kernel_falls_with_distance_and_is_at_most_one(cosines: list[float],
     assert (np.diff(weights) >= 0).all()
 
 
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(st.integers(1, 700), st.integers(1, 400), st.integers(1, 40))
 def test_products_in_blocks_are_products(n: int, k: int, m: int) -> None:
     rng = np.random.default_rng(0)
@@ -251,7 +251,7 @@ def test_the_state_is_no_pickle_and_says_what_it_is() -> None:
     assert unpack(data, "episodic", 1, D)["a"].tolist() == [0, 1, 2]
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.data())
 def test_any_changed_byte_is_noticed(data: st.DataObject) -> None:
     whole = pack("episodic", 1, D, {"a": np.arange(30, dtype="f8")})

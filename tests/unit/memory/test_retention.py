@@ -79,7 +79,7 @@ def banks(draw: st.DrawFn) -> tuple[np.ndarray, Facts, np.ndarray]:
     return vectors, known, rng.permutation(n)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(banks(), st.integers(1, 70))
 def test_laws_of_what_goes(bank: tuple[np.ndarray, Facts, np.ndarray], capacity: int) -> None:
     vectors, known, age = bank
@@ -102,7 +102,7 @@ def test_laws_of_what_goes(bank: tuple[np.ndarray, Facts, np.ndarray], capacity:
     assert all(twin == -1 or twin in stays for twin in decision.twin[decision.goes].tolist())
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.lists(st.tuples(st.floats(0.01, 300), st.integers(1, 300)), min_size=1, max_size=40), st.integers(1, 5000))
 def test_laws_of_quotas(kinds: list[tuple[float, int]], capacity: int) -> None:
     variety, sizes = (np.array(part) for part in zip(*kinds, strict=True))
@@ -534,7 +534,7 @@ def test_a_larger_capacity_is_seen_at_once(open_bank) -> None:
     assert bank.count() == 40  # 20 is too few as well: the copy went
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(steps=st.lists(st.tuples(st.sampled_from("adr"), st.integers(0, 15)), max_size=25), enough=st.integers(0, 30))
 def test_the_bound_holds(tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[str, int]], enough: int) -> None:
     """Whatever two connections do, `at_most` is no less than the count, and exact above what is enough."""

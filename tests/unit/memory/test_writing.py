@@ -240,7 +240,7 @@ cases = st.builds(
 )
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(st.lists(cases, min_size=1, max_size=3), min_size=1, max_size=8))
 def test_laws_of_writing(batches: Sequence[Sequence[Case]]) -> None:
     with tempfile.TemporaryDirectory() as folder, CaseBank(folder, HashEmbedder(16)) as bank:

@@ -304,7 +304,7 @@ STEPS = st.lists(st.fixed_dictionaries({}, optional={"action": TEXTS, "observati
 
 
 @given(TEXTS, TEXTS, STEPS, st.lists(TEXTS, max_size=2))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_predicates_take_anything(question, answer, steps, files):
     given_values = {"question": question, "answer": answer, "steps": steps, "files": files}
     extra = {"low": 0, "high": 1, "pattern": "x", "n": 2, "say": "", "when": ""}

@@ -125,7 +125,7 @@ TEXT = st.one_of(st.text(max_size=60), st.lists(PIECES, max_size=30).map("".join
 
 
 @given(TEXT, st.sampled_from([1200, 10**7]))
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 def test_every_text_gets_a_verdict_in_one_line(text, limit):
     assert "\n" not in problem(text, limit)
 
@@ -190,7 +190,7 @@ def test_comments_are_no_headings_and_labels_are_refused():
 
 
 @given(TEXT)
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_what_is_stored_is_stored_again_the_same(raw):
     try:
         stored = clean_code(raw, 1200)

@@ -53,7 +53,7 @@ def grown(adds: list[dict[str, str]], tags: list[dict[str, str]]) -> Playbook:
 
 
 BOOK = st.builds(grown, st.lists(ADD, max_size=8), st.lists(TAG, max_size=8))
-laws = settings(max_examples=60, deadline=None)
+laws = settings(max_examples=60)
 
 
 def result(call: Callable[[], T]) -> T | str:

@@ -231,7 +231,7 @@ def book(bullets: list[Bullet]) -> Playbook:
 
 
 BOOK = st.lists(BULLET, max_size=8).map(book)
-quick = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+quick = settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @given(BOOK)

@@ -95,7 +95,7 @@ def _named(delta):
 
 
 @given(PLAYBOOK, DELTA)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_apply_is_total_deterministic_and_loses_nothing_unnamed(playbook, delta):
     after = playbook.apply(delta, run="r")
     assert after == playbook.apply(delta, run="r")
@@ -116,7 +116,7 @@ def test_apply_is_total_deterministic_and_loses_nothing_unnamed(playbook, delta)
 
 
 @given(PLAYBOOK, DELTA)
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_strict_raises_exactly_when_something_is_refused(playbook, delta):
     refusals = playbook.refusals(delta)
     if not refusals:
@@ -128,7 +128,7 @@ def test_strict_raises_exactly_when_something_is_refused(playbook, delta):
 
 
 @given(PLAYBOOK, DELTA)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_changes_lead_forth_and_back_bit_for_bit(playbook, delta):
     outcome = carry_out(playbook, delta)
     forth = playbook.with_changes(outcome.changes, outcome.playbook.version)
@@ -140,7 +140,7 @@ def test_changes_lead_forth_and_back_bit_for_bit(playbook, delta):
 
 
 @given(PLAYBOOK, DELTA)
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_only_merges_and_tags_move_counts(playbook, delta):
     tagged = Delta(operations=tuple(op for op in delta.operations if op.op in {"add", "update", "merge"}))
     after = playbook.apply(tagged)
@@ -150,7 +150,7 @@ def test_only_merges_and_tags_move_counts(playbook, delta):
 
 
 @given(PLAYBOOK)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_no_text_breaks_lines_sections_or_ids(playbook):
     section, seen = "", []
     for line in playbook.render().split("\n"):
@@ -172,7 +172,7 @@ def test_no_text_breaks_lines_sections_or_ids(playbook):
 
 
 @given(PLAYBOOK, st.integers(0, 200), st.booleans())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_render_never_exceeds_its_budget(playbook, budget, ids):
     text = playbook.render(budget=budget, ids=ids)
     assert estimate_tokens(text) <= budget
@@ -181,7 +181,7 @@ def test_render_never_exceeds_its_budget(playbook, budget, ids):
 
 
 @given(PLAYBOOK, st.integers(0, 200))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_the_stored_budget_is_enforced_and_makes_the_rendering_fit(playbook, budget):
     fitting, retired = playbook.enforce_budget(budget)
     assert fitting.tokens <= budget
@@ -191,7 +191,7 @@ def test_the_stored_budget_is_enforced_and_makes_the_rendering_fit(playbook, bud
 
 
 @given(PLAYBOOK)
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_export_and_import_round_trip(playbook):
     again = import_json(export_json(playbook))
     assert again.bullets == playbook.bullets
@@ -213,7 +213,7 @@ def _said(playbook):
 
 
 @given(st.lists(st.one_of(DELTA, DELTA, PLAYBOOK, st.integers(0, 99)), max_size=8), st.sampled_from([None, 90]))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_every_version_of_every_history_can_be_had_again_bit_for_bit(tmp_path_factory, steps, budget):
     with Home.open(tmp_path_factory.mktemp("home") / "h") as home:
         ledger = PlaybookLedger(home.db, None, budget=budget)
@@ -244,7 +244,7 @@ def test_every_version_of_every_history_can_be_had_again_bit_for_bit(tmp_path_fa
 
 
 @given(PLAYBOOK, DELTA)
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_what_is_kept_up_to_date_equals_what_is_counted_afresh(playbook, delta):
     after = playbook.apply(delta)
     placed = [(entry.bullet, entry.order[1]) for entry in walk(after.blocks)]

@@ -131,7 +131,7 @@ SEED = Playbook().apply(delta(*(add(f"seed {n}", kind=("strategy", "example")[n 
 
 
 @given(st.lists(OPERATION, max_size=10).map(lambda ops: delta(*ops)), NEIGHBOURS)
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=250)
 def test_refining_loses_nothing(change, neighbours):
     outcome = carry_out(SEED, change, run="r1", neighbours=neighbours)
     assert outcome == carry_out(SEED, change, run="r1", neighbours=neighbours)
@@ -164,7 +164,7 @@ def test_refining_loses_nothing(change, neighbours):
 
 
 @given(st.lists(OPERATION, max_size=10).map(lambda ops: delta(*ops)))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_without_near_duplicates_it_is_plain_application(change):
     plain, refined = carry_out(SEED, change, run="r1"), carry_out(SEED, change, run="r1", neighbours={})
     same_words = {line.index for line in refined.merged}
@@ -182,7 +182,7 @@ CLUSTERS = st.permutations(range(8)).flatmap(
 
 
 @given(CLUSTERS, st.lists(st.integers(0, 5), min_size=16, max_size=16))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_merging_conserves_counts_and_provenance_and_is_done_once(clusters, counts):
     bullets = [
         Bullet(

@@ -119,7 +119,7 @@ def test_being_shown_for_nothing_counts_against_a_bullet():
     st.integers(0, 300),
     st.lists(st.integers(1, 40), max_size=2),
 )
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_what_is_chosen_is_what_is_rendered_and_fits(drawn, cosines, budget, on_trial):
     bullets = [
         Bullet(

@@ -127,7 +127,7 @@ def vectors(rows):
     st.sampled_from([0.9, 0.99, 0.999]),
     st.randoms(use_true_random=False),
 )
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 def test_clusters_are_stars_that_leave_nothing_to_merge(drawn, threshold, random):
     """Directions in a plane, so that the truth is plain: compared by brute force."""
     bullets = [
@@ -169,7 +169,7 @@ RULE = st.builds(
 
 
 @given(st.lists(RULE, unique=True, max_size=18), st.randoms(use_true_random=False))
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 def test_rules_that_differ_in_a_word_are_never_in_one_cluster(texts, random):
     index = BulletIndex(2)
     new = index.follow(book_of(texts))
@@ -185,7 +185,7 @@ def test_rules_that_differ_in_a_word_are_never_in_one_cluster(texts, random):
 
 
 @given(st.lists(st.lists(st.integers(0, 30), max_size=6), max_size=8))
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 def test_following_step_by_step_equals_starting_there(steps):
     playbook, index = Playbook(), BulletIndex(EMBEDDER.dimensions)
     for n, numbers in enumerate(steps):

@@ -22,7 +22,7 @@ async def test_a_confining_tier_works_here() -> None:
     assert not all(problems.values()), problems
 
 
-def test_there_are_programs() -> None:
+async def test_there_are_programs() -> None:
     assert len(names()) > 80
 
 
