@@ -92,6 +92,8 @@ class Task:
         reference: the right answer where it is known. Never shown to a generator: see `without_reference`.
         id: stable name; by default a hash of question and file names, so that the same task asked again is the same task.
         level: difficulty as the dataset gives it.
+        instructions: what holds for every task of its kind, such as the labels to choose from. Shown before everything that
+            differs between tasks, so that a provider can cache it; recall does not look at it.
         metadata: anything else; never shown to a model.
     """
 
@@ -100,6 +102,7 @@ class Task:
     reference: str | None = field(default=None, repr=False)
     id: str = ""
     level: str | None = None
+    instructions: str = field(default="", repr=False)
     metadata: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:

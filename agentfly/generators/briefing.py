@@ -85,10 +85,13 @@ def latest(start: Sequence[Message], turns: Sequence[_T], chars: int) -> list[_T
 
 def opening(brief: Brief, tools: Sequence[Tool]) -> tuple[Message, Message]:
     """System prompt and task. What is the same for many tasks stands first, so that its cached prefix is used again."""
-    system = render(
-        "codeact", tools=[offer(tool) for tool in tools], marking=rule_for(tools), playbook=brief.playbook.strip()
-    )
+    system = render("codeact", tools=[offer(tool) for tool in tools], marking=rule_for(tools), **standing(brief))
     return Message("system", system), task_message(brief, REMINDER)
+
+
+def standing(brief: Brief) -> dict[str, str]:
+    """What a system prompt says beside how to act: what holds for all tasks of the kind, and the playbook."""
+    return {"instructions": brief.task.instructions.strip(), "playbook": brief.playbook.strip()}
 
 
 def task_message(brief: Brief, reminder: str) -> Message:

@@ -9,7 +9,16 @@ from dataclasses import dataclass, field, replace
 from agentfly.errors import LimitReached, ProviderError
 from agentfly.events import StepFinished
 from agentfly.generators.attempting import Emit, State, ask_model, examine, record, work
-from agentfly.generators.briefing import Turn, clip, conversation, file_previews, offer, task_message, without_repeats
+from agentfly.generators.briefing import (
+    Turn,
+    clip,
+    conversation,
+    file_previews,
+    offer,
+    standing,
+    task_message,
+    without_repeats,
+)
 from agentfly.generators.budget import Budget
 from agentfly.generators.marking import rule_for
 from agentfly.generators.plans import SCHEMA, Part, Planned, plan_text, read_plan, worked_out
@@ -123,9 +132,7 @@ class PlanGenerator:
 
     def _opening(self, brief: Brief) -> tuple[tuple[Message, Message], str]:
         tools = [offer(tool) for tool in self._tools]
-        system = Message(
-            "system", render("plan", tools=tools, marking=rule_for(self._tools), playbook=brief.playbook.strip())
-        )
+        system = Message("system", render("plan", tools=tools, marking=rule_for(self._tools), **standing(brief)))
         most = max(1, min(self._most, brief.limits.steps - 2))  # this reply and the answer take a step each
         return (system, task_message(brief, f"{REMINDER} At most {most} subtasks.")), file_previews(brief)
 

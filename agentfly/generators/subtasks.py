@@ -84,7 +84,9 @@ def briefed(
         calls=fence.around("\n".join(calls), _all_origins(earlier)),
         task=part.task,
     )
-    task = Task(question, files=brief.task.files, id=brief.task.id, level=brief.task.level)
+    task = Task(
+        question, files=brief.task.files, id=brief.task.id, level=brief.task.level, instructions=brief.task.instructions
+    )
     journal = Noting(brief.journal, notes)
     return replace(
         brief,

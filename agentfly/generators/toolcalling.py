@@ -12,7 +12,7 @@ from agentfly.errors import ConfigError
 from agentfly.events import CodeStarted, StepFinished
 from agentfly.generators.answers import LONGEST_GUESS, guess
 from agentfly.generators.attempting import Emit, State, ask_model, examine, opened, record, work
-from agentfly.generators.briefing import corrected, error_kind, file_previews, task_message, without_repeats
+from agentfly.generators.briefing import corrected, error_kind, file_previews, standing, task_message, without_repeats
 from agentfly.generators.budget import Budget
 from agentfly.generators.calls import Requests, echoed, requests
 from agentfly.generators.exchanges import CUT, NUDGE, REMINDER, Exchange, conversation
@@ -117,7 +117,7 @@ class ToolCallingGenerator:
     def _opening(self, brief: Brief) -> tuple[tuple[Message, Message], str]:
         python = self._sandbox is not None
         told = rule_for(self._offer.tools.values())
-        system = Message("system", render("tools", python=python, marking=told, playbook=brief.playbook.strip()))
+        system = Message("system", render("tools", python=python, marking=told, **standing(brief)))
         return (system, task_message(brief, REMINDER)), file_previews(brief)
 
     async def _ask(self, state: _State, emit: Emit) -> Reply:

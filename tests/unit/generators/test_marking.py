@@ -65,9 +65,11 @@ def test_prompts_say_it_only_where_there_is_something_to_say_it_of() -> None:
     plain, web = FunctionTool(called), FunctionTool(called, risk="network")
     assert (rule_for([plain]), rule_for([plain, web]), rule_for([])) == ("", RULE, "")
     assert rule_for([FunctionTool(called, risk="network", origin="")]) == ""
-    without = render("codeact", tools=["called(name: string)"], marking="", playbook="Rule.")
-    assert render("codeact", tools=["called(name: string)"], marking=RULE, playbook="Rule.") == without.replace(
-        "called(name: string)\n", f"called(name: string)\n{RULE}\n"
+    without = render("codeact", tools=["called(name: string)"], marking="", instructions="", playbook="Rule.")
+    assert render(
+        "codeact", tools=["called(name: string)"], marking=RULE, instructions="", playbook="Rule."
+    ) == without.replace("called(name: string)\n", f"called(name: string)\n{RULE}\n")
+    tools = render("tools", python=True, marking="", instructions="", playbook="")
+    assert render("tools", python=True, marking=RULE, instructions="", playbook="") == tools.replace(
+        "\n- End", f"\n- {RULE}\n- End"
     )
-    tools = render("tools", python=True, marking="", playbook="")
-    assert render("tools", python=True, marking=RULE, playbook="") == tools.replace("\n- End", f"\n- {RULE}\n- End")

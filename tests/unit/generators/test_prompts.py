@@ -12,19 +12,19 @@ from agentfly.prompts import render
 
 
 def test_fills_in() -> None:
-    text = render("codeact", tools=["search(query: string)"], marking="", playbook="Rule one.")
+    text = render("codeact", tools=["search(query: string)"], marking="", instructions="", playbook="Rule one.")
     assert "- search(query: string)" in text
     assert text.endswith("Rule one.")
-    assert "learned" not in render("codeact", tools=[], marking="", playbook="")
+    assert "learned" not in render("codeact", tools=[], marking="", instructions="", playbook="")
 
 
 def test_values_are_not_templates() -> None:
-    assert "{{ 7 * 7 }} & <b>" in render("codeact", tools=[], marking="", playbook="{{ 7 * 7 }} & <b>")
+    assert "{{ 7 * 7 }} & <b>" in render("codeact", tools=[], marking="", instructions="", playbook="{{ 7 * 7 }} & <b>")
 
 
 def test_a_missing_variable_is_an_error() -> None:
     with pytest.raises(jinja2.UndefinedError, match="playbook"):
-        render("codeact", tools=[], marking="")
+        render("codeact", tools=[], marking="", instructions="")
 
 
 @pytest.mark.parametrize("name", ["nothing", "../errors", "", "codeact.md"])
