@@ -9,12 +9,14 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
+from zlib import crc32
 
 from agentfly.errors import InputError
-from agentfly.memory import credit, health, writing
+from agentfly.memory import credit, health, marks, writing
 from agentfly.memory.filters import Filter
 from agentfly.memory.health import Health
 from agentfly.memory.index import ChromaIndex
+from agentfly.memory.marks import MemoryMark
 from agentfly.memory.merging import merge_all
 from agentfly.memory.nearest import EXACT_UP_TO, TAIL, Searcher
 from agentfly.memory.recalling import Recaller
@@ -198,6 +200,28 @@ class CaseBank:
 
             retention.keep_to(self._db, self._capacity, self.embedder.dimensions)
 
+    # Going back
+
+    def mark(self) -> MemoryMark:
+        """The present moment, to go back to."""
+        return marks.mark(self._db)
+
+    def back_to(self, moment: MemoryMark, runs: str, reason: str) -> int:
+        """Undo what some runs have done since a mark; a learning policy is learned anew from what is left.
+
+        Args:
+            moment: the mark.
+            runs: what the ids of these runs begin with; what others did stays.
+            reason: for the record.
+
+        Returns:
+            How many cases left recall or came back.
+        """
+        changed = marks.back_to(self._db, moment, runs, reason)
+        if self._keeper.learns:
+            self._keeper.retrain()
+        return changed
+
     # Exchange
 
     def export_to(self, path: str | Path, *, everything: bool = False) -> int:
@@ -278,6 +302,7 @@ class CaseBank:
         diversity: float = 0.2,
         temperature: float = 0.0,
         seed: int | None = None,
+        draw: str | None = None,
     ) -> Recollection:
         """`recall`, with what the choice was made from: the nearest `candidates`, scored by the policy, of which `k`
         are chosen (AgentFly's two-stage read, arXiv 2508.16153, section 3).
@@ -298,9 +323,11 @@ class CaseBank:
             diversity: weight of being unlike what is chosen already, in [0, 1].
             temperature: of the soft (Boltzmann) choice; 0 is greedy.
             seed: of the soft choice; None takes a fresh one.
+            draw: names the draw: with a seed, the same name chooses the same. By default each recall is another one.
         """
-        if seed is not None and temperature > 0:  # repeatable, and yet another draw at each recall
-            seed = hash((seed, self._db.read("SELECT coalesce(max(id), 0) FROM recalls")[0][0])) % 2**32
+        if seed is not None and temperature > 0:
+            named = draw or self._db.read("SELECT coalesce(max(id), 0) FROM recalls")[0][0]
+            seed = crc32(f"{seed} {named}".encode())
         choice = Choice(
             k=k, floor=floor, failures=failures, tokens=tokens, diversity=diversity, temperature=temperature, seed=seed
         )

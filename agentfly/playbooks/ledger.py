@@ -196,6 +196,10 @@ class PlaybookLedger:
             )
             return rows.write_revision(tx, revision)[0]
 
+    def ruled(self, delta: Delta, run: str) -> Revision | None:
+        """What became of this very delta of a run; None where nothing was decided yet."""
+        return rows.read_ruling(self._db, run, delta.to_json())
+
     def rollback(self, version: int, reason: str = "", *, author: str = "rollback") -> Committed:
         """Make the playbook as it was at a version, as a new version: nothing in between is forgotten.
 

@@ -246,18 +246,27 @@ def read_revisions(db: Reader, *, limit: int | None, before: int | None, dropped
         f"SELECT {_REVISION} FROM playbook_versions WHERE id < ? AND (? OR accepted) ORDER BY id DESC LIMIT ?",
         (2**62 if before is None else before, int(dropped), -1 if limit is None else limit),
     )
-    return [
-        Revision(
-            id=row[0],
-            version=row[1],
-            parent=row[2] or 0,
-            created=row[3],
-            author=row[4],
-            run=row[5],
-            reason=row[6],
-            delta=row[7],
-            changes=from_json(tuple[Change, ...], row[8]),
-            evidence=json.loads(row[9]),
-        )
-        for row in rows
-    ]
+    return [_revision(row) for row in rows]
+
+
+def read_ruling(db: Reader, run: str, delta: str) -> Revision | None:
+    """The latest line of history about a delta of a run, as JSON; None where there is none."""
+    rows = db.read(
+        f"SELECT {_REVISION} FROM playbook_versions WHERE run_id = ? AND delta = ? ORDER BY id DESC LIMIT 1", (run, delta)
+    )
+    return _revision(rows[0]) if rows else None
+
+
+def _revision(row: Sequence[Any]) -> Revision:
+    return Revision(
+        id=row[0],
+        version=row[1],
+        parent=row[2] or 0,
+        created=row[3],
+        author=row[4],
+        run=row[5],
+        reason=row[6],
+        delta=row[7],
+        changes=from_json(tuple[Change, ...], row[8]),
+        evidence=json.loads(row[9]),
+    )

@@ -65,6 +65,11 @@ class PolicyKeeper:
         self.version = 0
         """Of the saved state that the policy in force came from or was saved as; 0 where there is none."""
 
+    @property
+    def learns(self) -> bool:
+        """Whether the policy learns from what is judged."""
+        return self._learner is not None
+
     def score(self, state: Vector, cases: Sequence[Case], vectors: Vector) -> Scores:
         """Q(s, c) of each candidate, by a policy that has caught up with what other processes recorded.
 
