@@ -216,7 +216,39 @@ _V4: tuple[str, ...] = (
     "CREATE INDEX journal_by_run ON journal (run_id, attempt)",
 )
 
-MIGRATIONS: tuple[tuple[str, ...], ...] = (_V1, _V2, _V3, _V4)
+_V5: tuple[str, ...] = (
+    # Learning over a dataset: which sample came to what, so that it can be gone on with, and reported on.
+    """CREATE TABLE adaptations (
+        id TEXT PRIMARY KEY,
+        created REAL NOT NULL,
+        finished REAL,
+        identity TEXT NOT NULL,         -- hash of tasks, plan and settings: the same again goes on
+        owner TEXT NOT NULL DEFAULT '', -- process that works on it
+        plan TEXT NOT NULL,             -- JSON: what was asked for, to read
+        outcome TEXT NOT NULL DEFAULT '{}'  -- JSON: why it ended, which version was kept
+    )""",
+    "CREATE INDEX adaptations_by_identity ON adaptations (identity, created)",
+    """CREATE TABLE samples (
+        adaptation TEXT NOT NULL REFERENCES adaptations (id) ON DELETE CASCADE,
+        phase TEXT NOT NULL,            -- base, learn, validate, test, ...
+        epoch INTEGER NOT NULL,         -- of learning, from 1; of validation, its number
+        place INTEGER NOT NULL,         -- in the order of the epoch, from 0
+        run_id TEXT NOT NULL UNIQUE,
+        sample TEXT NOT NULL,           -- Sample
+        PRIMARY KEY (adaptation, phase, epoch, place)
+    ) WITHOUT ROWID""",
+    """CREATE TABLE stages (
+        adaptation TEXT NOT NULL REFERENCES adaptations (id) ON DELETE CASCADE,
+        phase TEXT NOT NULL,
+        epoch INTEGER NOT NULL,
+        number INTEGER NOT NULL,        -- of the window within its epoch, from 0
+        finished REAL NOT NULL,
+        stage TEXT NOT NULL,            -- Stage: what the home held when a window had been learned from
+        PRIMARY KEY (adaptation, phase, epoch, number)
+    ) WITHOUT ROWID""",
+)
+
+MIGRATIONS: tuple[tuple[str, ...], ...] = (_V1, _V2, _V3, _V4, _V5)
 """Migration n takes the schema from version n to n + 1."""
 
 SCHEMA_VERSION = len(MIGRATIONS)
