@@ -103,6 +103,28 @@ class LearningSettings(_Section):
     checks: bool = True
     successes: bool = True
     """Whether the reflector looks at a success that was hard won and that nothing shown explains."""
+    answers: Literal["auto", "always", "never"] = "auto"
+    """Whether the right answer of a task that was not solved is kept as a case, where the feedback is by reference. ``auto``: where it
+    is no number, because a label answers like tasks too, and a number does not."""
+    every: bool = False
+    """Whether the reflector and the curator look at every attempt, as ACE's own loop does."""
+    add_only: bool = False
+    """Whether the curator may only add, as ACE's own does."""
+
+
+class ShowSettings(_Section):
+    """Which of the things that were learned are used; each can be turned off, to see what the others are worth."""
+
+    cases: bool = True
+    strategies: bool = True
+    examples: bool = True
+    checks: bool = True
+
+    @property
+    def kinds(self) -> frozenset[str]:
+        """The kinds of bullets that are used."""
+        used = {"strategy": self.strategies, "example": self.examples, "check": self.checks}
+        return frozenset(kind for kind, on in used.items() if on)
 
 
 def _names(value: object) -> object:
@@ -203,12 +225,15 @@ class Settings(_Section):
     explore: int = Field(default=0, ge=0, le=16)
     """Further attempts after a failure, to find a solution to learn from; they never change the answer given."""
     explore_temperature: float = Field(default=0.8, ge=0.0, le=2.0)
+    explore_cases: bool = True
+    """Whether further attempts are shown other cases than those before: what the two earned tells the cases apart."""
     limits: LimitSettings = LimitSettings()
     recall: RecallSettings = RecallSettings()
     memory: MemorySettings = MemorySettings()
     playbook: PlaybookSettings = PlaybookSettings()
     checks: CheckSettings = CheckSettings()
     learning: LearningSettings = LearningSettings()
+    show: ShowSettings = ShowSettings()
     embedded: EmbeddedSettings = EmbeddedSettings()
     code_seconds: float = Field(default=30.0, gt=0)
     """Longest time that one block of code may run."""

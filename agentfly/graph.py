@@ -6,7 +6,8 @@
                                           and then rounds of reflecting and trying again
 
 A run without feedback, or told not to learn, ends after evaluate. A run whose feedback comes later (a person's word)
-enters at reflect.
+enters at reflect. A run of a window ends before curate: what it teaches is learned together with what the others teach, see
+`agentfly.learning.windows`.
 """
 
 from __future__ import annotations
@@ -50,7 +51,7 @@ def build(parts: Parts, checkpointer: BaseCheckpointSaver[Any] | None = None) ->
     graph.add_edge("generate", "evaluate")
     evaluated, reflected = _after_evaluate(parts.settings.explore), _after_reflect(parts.settings.rounds)
     graph.add_conditional_edges("evaluate", evaluated, ["generate", "reflect", "curate", END])
-    graph.add_conditional_edges("reflect", reflected, ["generate", "curate"])
+    graph.add_conditional_edges("reflect", reflected, ["generate", "curate", END])
     graph.add_edge("curate", "retain")
     graph.add_edge("retain", END)
     return graph.compile(checkpointer=checkpointer, name="agentfly")
@@ -79,7 +80,7 @@ def _after_evaluate(explore: int) -> Callable[[State], Hashable]:
             return END
         done = _solved(state) or not state.get("judged", True)  # who cannot judge this attempt will not judge the next
         if state.get("reflections"):  # tried again: what led to a success is what is worth keeping
-            return "curate" if done else "reflect"
+            return _settled(state) if done else "reflect"
         return "reflect" if done or len(trials) > explore else "generate"
 
     return route
@@ -90,9 +91,13 @@ def _after_reflect(rounds: int) -> Callable[[State], Hashable]:
         told = state.get("reflection") is not None and not state.get("silent")
         asked = state["trials"][0].feedback.source == "human"  # a person is not asked about a further attempt
         again = told and not asked and not _solved(state) and state.get("reflections", 0) < rounds
-        return "generate" if again else "curate"
+        return "generate" if again else _settled(state)
 
     return route
+
+
+def _settled(state: State) -> Hashable:
+    return END if state.get("windowed") else "curate"
 
 
 def _solved(state: State) -> bool:

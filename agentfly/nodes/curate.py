@@ -145,6 +145,8 @@ async def judge(
         proposed: operations on words.
         support: goes into the evidence: which reflections asked for it.
     """
+    if (known := _ruled(state, parts, proposed)) is not None:
+        return Ruling(learned=known)
     current, rules = parts.playbook.current(), rules_of(parts)
     if fetched(state):
         return _dropped(state, parts, emit, proposed, FETCHED, {**_seen(state), **(support or {})})
@@ -169,7 +171,16 @@ def credit(state: State, parts: Parts, emit: Emit, tags: Iterable[TagBullet]) ->
     operations = () if fetched(state) else tuple(tags)
     if not operations:
         return None
-    return commit(state, parts, emit, Delta(operations=operations), CREDIT, _seen(state))
+    delta = Delta(operations=operations)
+    return _ruled(state, parts, delta) or commit(state, parts, emit, delta, CREDIT, _seen(state))
+
+
+def _ruled(state: State, parts: Parts, delta: Delta) -> Learned | None:
+    """What was decided on this delta before the process was killed that learned from the run's window."""
+    ruling = parts.playbook.ruled(delta, state["run_id"]) if state.get("windowed") else None
+    if ruling is None:
+        return None
+    return Learned(delta=ruling.version, accepted=ruling.version is not None, reason=ruling.reason)
 
 
 def tags_of(state: State) -> tuple[TagBullet, ...]:

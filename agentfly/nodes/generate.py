@@ -17,7 +17,7 @@ from agentfly.nodes.state import Emit, Parts, State
 from agentfly.nodes.telling import Teller
 from agentfly.nodes.workspace import prepare
 from agentfly.protocols import Brief
-from agentfly.types import Attempt
+from agentfly.types import Attempt, Recalled
 
 UNCONFINED = "unsafe"
 """The tier of a worker that nothing confines."""
@@ -28,9 +28,19 @@ async def generate(state: State, parts: Parts, emit: Emit) -> State:
     number = len(state.get("trials", ()))
     seen = state.get("reflection") if state.get("reflections") else None
     told = diagnosis.lesson(seen) if seen else ""
-    attempt = await attempt_task(state, parts, emit, number=number, explore=number > 0 and not told, lesson=told)
+    explore = number > 0 and not told
+    if explore and parts.settings.explore_cases:
+        state = State(**{**state, "recalled": await _other_cases(state, parts, number)})
+    attempt = await attempt_task(state, parts, emit, number=number, explore=explore, lesson=told)
     emit(AttemptFinished(attempt=attempt, retry=number > 0))
     return {"attempt": attempt, "usage": attempt.usage}
+
+
+async def _other_cases(state: State, parts: Parts, number: int) -> tuple[Recalled, ...]:
+    """Cases that no attempt of the run has seen; the same as at first where there are none."""
+    seen = {case for trial in state.get("trials", ()) for case in trial.attempt.shown_cases}
+    others = await cases_for(state["task"].question, state, parts, number=number, seen=seen) if seen else ()
+    return others or state.get("recalled", ())
 
 
 async def attempt_task(

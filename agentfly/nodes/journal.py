@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import itertools
 import json
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -140,8 +141,9 @@ class Remembered:
         work: a word for the work.
     """
 
-    def __init__(self, model: Model, notes: Notes, run_id: str, work: str) -> None:
+    def __init__(self, model: Model, notes: Notes, run_id: str, work: str, *, ordered: bool = False) -> None:
         self._model, self._notes, self._run_id, self._work = model, notes, run_id, work
+        self._order = itertools.count() if ordered else None
         self._known = {
             entry.key: entry.payload
             for entry in notes.read(run_id)
@@ -159,7 +161,8 @@ class Remembered:
         on_text: Callable[[str], None] | None = None,
     ) -> Reply:
         """As `Model.complete`."""
-        key = _digest([to_data(message) for message in messages])
+        asked = [to_data(message) for message in messages]
+        key = _digest(asked) if self._order is None else str(next(self._order))
         if key in self._known:
             return _reply(self._known[key])
         reply = await self._model.complete(messages, options, on_text)

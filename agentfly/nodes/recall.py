@@ -27,6 +27,7 @@ class Relevance(Protocol):
 async def recall(state: State, parts: Parts, emit: Emit) -> State:
     recalled = await cases_for(state["task"].question, state, parts)
     book = parts.playbook.current()
+    book = without(book, [bullet.id for bullet in book if bullet.kind not in parts.settings.show.kinds])
     text, bullets = await shown_to(state["task"].question, book, parts)
     left_out = left_out_of((*bullets, *book.checks), book.version, state, parts.settings)
     if left_out:
@@ -51,26 +52,43 @@ def left_out_of(bullets: Iterable[Bullet], version: int, state: State, settings:
     share = settings.playbook.leave_out
     if not share or not state.get("learn"):
         return ()
-    seed = state["run_id"] if settings.seed is None else f"{settings.seed} {version} {state['task'].id}"
-    rng = random.Random(seed)  # noqa: S311  no secret
+    seeded = f"{settings.seed} {version} {state.get('draw') or state['task'].id}"
+    rng = random.Random(state["run_id"] if settings.seed is None else seeded)  # noqa: S311  no secret
     return tuple(bullet.id for bullet in bullets if bullet.runs and rng.random() < share)
 
 
-async def cases_for(text: str, state: State, parts: Parts) -> tuple[Recalled, ...]:
+async def cases_for(
+    text: str, state: State, parts: Parts, *, number: int = 0, seen: Collection[str] = ()
+) -> tuple[Recalled, ...]:
     """The cases to show for a task or one of its subtasks, recorded where the run is to be learned from.
 
     Choice is soft while learning, so that a policy comes to know more than its favourites, and greedy in evaluation.
+
+    Args:
+        text: of the task or subtask.
+        state: of the run.
+        parts: what the nodes work with.
+        number: of the attempt that they are for.
+        seen: ids of cases that earlier attempts saw, which this one is not shown.
     """
+    if not parts.settings.show.cases:
+        return ()
     # Embedding takes some milliseconds of CPU: off the event loop, for those who run many tasks at once.
-    return await asyncio.to_thread(_recollect, text, state, parts)
+    return await asyncio.to_thread(_recollect, text, state, parts, number, seen)
 
 
-def _recollect(text: str, state: State, parts: Parts) -> tuple[Recalled, ...]:
+def showing(run_id: str, number: int) -> str:
+    """Under which name the record has what an attempt was shown: a further one has its own, and its own outcome."""
+    return run_id if number == 0 else f"{run_id}/{number}"
+
+
+def _recollect(text: str, state: State, parts: Parts, number: int, seen: Collection[str]) -> tuple[Recalled, ...]:
     settings, learn, task = parts.settings.recall, bool(state.get("learn")), state["task"]
     found = parts.memory.recollect(
         text,
         settings.k,
         exclude_task=task.id if state.get("exclude_self") else None,
+        exclude=seen,
         candidates=settings.candidates,
         floor=settings.floor,
         failures=settings.failures,
@@ -78,9 +96,10 @@ def _recollect(text: str, state: State, parts: Parts) -> tuple[Recalled, ...]:
         diversity=settings.diversity,
         temperature=parts.temperature if learn else 0.0,
         seed=parts.settings.seed,
+        draw=f"{state['draw']}/{number} {text}" if "draw" in state else None,
     )
     if learn:
-        parts.memory.record_shown(state["run_id"], task.id, found)
+        parts.memory.record_shown(showing(state["run_id"], number), task.id, found)
     return found.shown
 
 
@@ -101,10 +120,16 @@ async def shown_to(
         trying: ids of bullets that must be seen, because they are on trial.
         left_out: ids of bullets that must not be.
     """
-    if left_out:
-        gone = (Change(before=playbook.get(key), after=None, position=0) for key in left_out if key in playbook)
-        playbook = playbook.with_changes(gone, playbook.version)
+    playbook = without(playbook, left_out)
     budget, near = parts.settings.playbook.in_prompt, None
     if playbook.tokens > budget and isinstance(parts.playbook, Relevance):
         near = await asyncio.to_thread(parts.playbook.relevant, question)
     return with_bullets(playbook, budget, similarities=near, first=trying)
+
+
+def without(playbook: Playbook, ids: Collection[str]) -> Playbook:
+    """A playbook as it would be without some of its bullets."""
+    if not ids:
+        return playbook
+    gone = (Change(before=playbook.get(key), after=None, position=0) for key in ids if key in playbook)
+    return playbook.with_changes(gone, playbook.version)

@@ -39,9 +39,10 @@ async def reflect(state: State, parts: Parts, emit: Emit) -> State:
 
 def worth_a_call(attempt: Attempt, outcome: Outcome, settings: Settings) -> bool:
     """Whether the reflector is asked about an attempt."""
-    if outcome == "solved" and not (settings.learning.successes and hard_won(attempt)):
+    learning = settings.learning
+    if outcome == "solved" and not learning.every and not (learning.successes and hard_won(attempt)):
         return False
-    return settings.learning.strategies
+    return learning.strategies
 
 
 def hard_won(attempt: Attempt) -> bool:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from dataclasses import replace
 
 from agentfly.events import Retained
+from agentfly.nodes.recall import showing
 from agentfly.nodes.state import Emit, Parts, State
 from agentfly.nodes.subtasks import subtask_cases
 from agentfly.protocols import Trial
@@ -16,18 +18,27 @@ async def retain(state: State, parts: Parts, emit: Emit) -> State:
     trials = tuple(trial for trial in state["trials"] if not cut_short(trial))
     learned = state.get("learned", Learned())
     if not cut_short(state["trials"][0]):
-        parts.memory.record_outcome(state["run_id"], trials[0].feedback.reward)
+        for number, trial in enumerate(state["trials"]):  # those that a gate made were shown nothing of their own
+            if not cut_short(trial):
+                parts.memory.record_outcome(showing(state["run_id"], number), trial.feedback.reward)
         parts.playbook.shown([bullet.id for bullet in state.get("bullets", ())])
-    if not trials or not parts.settings.learning.cases:
+    if not trials:
         return {"learned": learned}
-    cases = await asyncio.to_thread(_keep, state, best(trials), parts)
+    return {"learned": replace(learned, cases=await remember(state, best(trials), parts, emit))}
+
+
+async def remember(state: State, trial: Trial, parts: Parts, emit: Emit) -> tuple[str, ...]:
+    """Keep a trial as a case, and its subtasks; their ids."""
+    if not parts.settings.learning.cases:
+        return ()
+    cases = await asyncio.to_thread(_keep, state, trial, parts)
     emit(Retained(cases=cases))
-    return {"learned": replace(learned, cases=cases)}
+    return cases
 
 
 def _keep(state: State, trial: Trial, parts: Parts) -> tuple[str, ...]:
     """Write a trial's case, and those of its subtasks; their ids, its own first."""
-    whole = as_case(state, trial)
+    whole = told(state, trial, parts) or as_case(state, trial)
     stored = [parts.memory.add(case, merge=True) for case in (whole, *subtask_cases(whole, trial.attempt))]
     return tuple(dict.fromkeys(case.id for case in stored))
 
@@ -62,6 +73,24 @@ def as_case(state: State, trial: Trial) -> Case:
             feedback=trial.feedback.source,
         ),
     )
+
+
+def told(state: State, trial: Trial, parts: Parts) -> Case | None:
+    """The case that remembers the right answer of a task that nobody solved; None where that is not known or no use."""
+    answer = parts.reference(state["run_id"]) if not trial.feedback.success else None
+    wanted = parts.settings.learning.answers
+    if not answer or wanted == "never" or (wanted == "auto" and is_number(answer)):
+        return None
+    failed = as_case(state, trial)
+    source = replace(failed.provenance, source="reference", tools=(), untrusted=False)
+    return replace(
+        failed, solution=f"final_answer({answer!r})", answer=answer, reward=1.0, status="active", provenance=source
+    )
+
+
+def is_number(text: str) -> bool:
+    """Whether a text is one number, whatever its unit: the answer to its own task only, and no label."""
+    return re.fullmatch(r"[-+$€£\s]*\d[\d,.\s]*([eE][-+]?\d+)?\s*%?", text.strip()) is not None
 
 
 def lesson(state: State, status: CaseStatus) -> str:

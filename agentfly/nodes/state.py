@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Protocol, TypedDict
@@ -34,6 +34,10 @@ class State(TypedDict, total=False):
     """Whether the run is on record and open, so that its attempts are journaled and may wait for a person."""
     approve: str
     """How calls of tools are permitted in this run, see `Settings.approve`; the setting where it is absent."""
+    windowed: bool
+    """Whether what the run teaches is learned together with others: then it ends before curate."""
+    draw: str
+    """Names what is left to chance in this run; under a seed, the same name draws the same. The run's id where it is absent."""
     exclude_self: bool
     """Whether cases of this very task are kept out, as evaluation demands."""
     recalled: tuple[Recalled, ...]
@@ -84,6 +88,8 @@ class Memory(Protocol):
         diversity: float = ...,
         temperature: float = ...,
         seed: int | None = ...,
+        draw: str | None = ...,
+        exclude: Collection[str] = ...,
     ) -> Recollected: ...
     def add(self, case: Case, *, merge: bool = ...) -> Case: ...
     def confirm(self, run: str, feedback: str) -> int: ...
@@ -91,11 +97,21 @@ class Memory(Protocol):
     def record_outcome(self, run: str, reward: float) -> object: ...
 
 
+class Ruled(Protocol):
+    """What became of a delta of a run: its version, None where it was dropped, and why."""
+
+    @property
+    def version(self) -> int | None: ...
+    @property
+    def reason(self) -> str: ...
+
+
 class Book(Protocol):
     """What the nodes need of a playbook's ledger."""
 
     def current(self) -> Playbook: ...
     def shown(self, ids: Iterable[str]) -> None: ...
+    def ruled(self, delta: Delta, run: str) -> Ruled | None: ...
     def commit(
         self, delta: Delta, *, author: str, run: str, reason: str, evidence: Mapping[str, Any], rules: Rules
     ) -> Committed: ...
