@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from langgraph.graph.state import CompiledStateGraph
 
     from agentfly.config import Settings
-    from agentfly.learning.reading import Source
-    from agentfly.learning.traces import OnBatch, TracesLearned
+    from agentfly.learning.traces.learning import OnBatch, TracesLearned
+    from agentfly.learning.traces.reading import Source
     from agentfly.memory.bank import CaseBank
     from agentfly.playbooks.ledger import PlaybookLedger
     from agentfly.store.runs import RunStore
@@ -287,7 +287,7 @@ class Agent:
         on_batch: OnBatch | None = None,
     ) -> TracesLearned:
         """`learn_traces` for asynchronous callers."""
-        from agentfly.learning.traces import learn_traces
+        from agentfly.learning.traces.learning import learn_traces
 
         unheard: Callable[[Any], None] = lambda told: None  # noqa: E731
         emit, tell = on_event or unheard, on_batch or unheard

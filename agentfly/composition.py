@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -81,6 +82,18 @@ class Composition:
         self.toolset = Toolset(self.home, settings, given.tools, self._tool_model, given.notify)
         self._models: dict[str, Model] = {}
         self._references: dict[str, str | None] = {}
+
+    def varied(self, update: Mapping[str, Any]) -> Composition:
+        """The same agent, over the same home and with the same models, under other settings for how it acts and what it is shown.
+
+        Args:
+            update: settings by their names at the top; those of the home's own parts (policy, memory, playbook) stay as they are.
+        """
+        other = copy.copy(self)
+        other.settings = self.settings.model_copy(update={"strategy": self.strategy, **update})
+        for made in ("parts", "graph", "strategy", "_scorer"):
+            other.__dict__.pop(made, None)
+        return other
 
     @cached_property
     def strategy(self) -> str:

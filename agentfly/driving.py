@@ -95,18 +95,55 @@ class Drive:
         state = await self.state(run_id)
         return as_waiting(task, state, calls, paid(self._made.journal, run_id, len(state.get("trials", ()))))
 
-    async def _close(self, run_id: str, task: Task, state: State) -> RunResult:
-        """Write down what a run came to, and remove what it could have begun again from."""
-        made, result = self._made, as_result(task, state)
-        result = scored(result, await made.report(task, result))
-        # What each attempt taught, before the result, which may have been scored otherwise.
-        for number, trial in enumerate(state.get("trials", ())):
-            made.runs.add_attempt(run_id, number, trial.attempt, trial.feedback)
-        made.runs.finish(run_id, result)
+    async def reach(self, run_id: str, task: Task, first: State | None, on_event: OnEvent) -> State:
+        """Run the graph to its end and leave the run open: what it teaches is learned together with others.
+
+        Args:
+            run_id: of a run that is on record and open.
+            task: with its reference.
+            first: where to begin; None goes on from the last checkpoint.
+            on_event: called with each event.
+        """
+        made = self._made
+        made.remember_reference(run_id, task.reference)
+        try:
+            async for event in self._events(first, run_id):
+                on_event(event)
+            return await self.state(run_id)
+        except BaseException as error:
+            failed = isinstance(error, Exception)
+            made.runs.fail(run_id, str(error) if failed else "interrupted", "error" if failed else "interrupted")
+            raise
+        finally:
+            made.forget_reference(run_id)
+            tidy(made.home.artifacts, run_id, task)
+
+    async def result(self, task: Task, state: State) -> RunResult:
+        """What a run came to, scored by its reference also where nothing may be learned from that."""
+        result = as_result(task, state)
+        return scored(result, await self._made.report(task, result))
+
+    def write(self, state: State, result: RunResult) -> None:
+        """Write down what a run came to, all or nothing."""
+        runs, run_id = self._made.runs, result.run_id
+        with self._made.home.db.write():
+            # What each attempt taught, before the result, which may have been scored otherwise.
+            for number, trial in enumerate(state.get("trials", ())):
+                runs.add_attempt(run_id, number, trial.attempt, trial.feedback)
+            runs.finish(run_id, result)
+
+    async def clear(self, run_id: str) -> None:
+        """Remove what a run that is closed could have begun again from."""
+        made = self._made
         await made.checkpointer.adelete_thread(run_id)
         made.journal.forget(run_id)
         for known in [key for key in made.parts.told if key[0] == run_id]:
             del made.parts.told[known]
+
+    async def _close(self, run_id: str, task: Task, state: State) -> RunResult:
+        result = await self.result(task, state)
+        self.write(state, result)
+        await self.clear(run_id)
         return result
 
     async def learn(self, record: RunRecord, feedback: Feedback, on_event: OnEvent) -> Learned:

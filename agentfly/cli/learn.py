@@ -14,7 +14,7 @@ from agentfly.errors import InputError
 
 if TYPE_CHECKING:
     from agentfly.events import Event
-    from agentfly.learning.traces import TracesLearned
+    from agentfly.learning.traces.learning import TracesLearned
 
 _SKIPPED_LINES = 5
 

@@ -13,7 +13,7 @@ import pytest
 from agentfly import Agent
 from agentfly.errors import InputError, ProviderError
 from agentfly.events import Notice
-from agentfly.learning.traces import TracesLearned
+from agentfly.learning.traces.learning import TracesLearned
 from agentfly.nodes.curate import FETCHED
 from agentfly.records import to_data
 from agentfly.testing import ScriptedModel

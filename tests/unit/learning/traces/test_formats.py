@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agentfly.errors import InputError
-from agentfly.learning.formats import Recorded
-from agentfly.learning.reading import read_traces
+from agentfly.learning.traces.formats import Recorded
+from agentfly.learning.traces.reading import read_traces
 from agentfly.records import to_data
 from agentfly.types import Attempt, Feedback, Questioned, Step, Task
 

@@ -1,0 +1,1 @@
+"""Learning from attempts that somebody else recorded. Start with `learning.py`."""
