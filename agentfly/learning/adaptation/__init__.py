@@ -1,0 +1,1 @@
+"""Learning over a dataset. Start with `course.py`."""
