@@ -10,8 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from agentfly.bench.adapters import Adapter, adapter_for, adapter_named
 from agentfly.bench.rows import has_id, read_jsonl, row_task, with_unique_id
 from agentfly.errors import InputError
+from agentfly.scorers import ReferenceScorer, gaia_match
 from agentfly.types import Task
 
 _YEAR = "2023"
@@ -28,12 +30,21 @@ class Dataset:
         hash: SHA-256 over all tasks before selection, with references and the content of attachments: two loads with one
             hash hold the same tasks, from whichever file format.
         folder: where it was read from.
+        adapter: of the benchmark whose file it is; None for GAIA's layout and plain files of questions.
     """
 
     name: str
     tasks: tuple[Task, ...]
     hash: str
     folder: Path
+    adapter: Adapter | None = None
+
+    @property
+    def scorer(self) -> ReferenceScorer:
+        """Compares answers by the dataset's own rule; GAIA's where it has none."""
+        if self.adapter is None:
+            return ReferenceScorer("gaia", gaia_match)
+        return ReferenceScorer(self.adapter.name, self.adapter.match)
 
 
 def register_dataset(name: str, path: str | Path) -> None:
@@ -51,7 +62,8 @@ def load_dataset(
 
     Args:
         path_or_name: a folder in GAIA's layout (``2023/<split>/metadata.jsonl`` or ``.parquet``, or a flat
-            ``metadata.jsonl``), a ``.jsonl`` file, or a registered name.
+            ``metadata.jsonl``), a ``.jsonl`` file, or a registered name. A file of a benchmark that has an adapter is known by
+            its first row; ``NAME:PATH`` forces that adapter.
         split: folder under ``2023/``; by default the only one there is, else ``validation``.
         levels: keep the tasks of these levels.
         limit: keep the first n of them.
@@ -64,14 +76,23 @@ def load_dataset(
     """
     if limit is not None and limit < 1:
         raise InputError(f"the limit must be at least 1, not {limit}")
-    path = _registered.get(str(path_or_name)) or Path(path_or_name).expanduser()
+    path, forced = _named(path_or_name)
     sources, root, name = _locate(path, split)
-    tasks = _read_tasks(sources, root)
+    tasks, adapter = _read_tasks(sources, root, forced)
     if not tasks:
         raise InputError(f"{sources[0]} holds no tasks")
     selected = _select(tasks, levels)[:limit]
     _require_files(selected, root)
-    return Dataset(name=name, tasks=tuple(selected), hash=_hash(tasks), folder=sources[0].parent)
+    return Dataset(name=name, tasks=tuple(selected), hash=_hash(tasks), folder=sources[0].parent, adapter=adapter)
+
+
+def _named(given: str | Path) -> tuple[Path, Adapter | None]:
+    """The path meant, and the adapter that it is to be read with, if one is named."""
+    if known := _registered.get(str(given)):
+        return known, None
+    name, colon, rest = str(given).partition(":")
+    adapter = adapter_named(name) if colon else None
+    return Path(rest if adapter else given).expanduser(), adapter
 
 
 def _locate(path: Path, split: str | None) -> tuple[list[Path], Path, str]:
@@ -100,15 +121,21 @@ def _sources(folder: Path) -> list[Path]:
     return sorted(folder.glob("metadata.level*.parquet"))
 
 
-def _read_tasks(sources: list[Path], root: Path) -> list[Task]:
+def _read_tasks(sources: list[Path], root: Path, adapter: Adapter | None) -> tuple[list[Task], Adapter | None]:
     tasks: list[Task] = []
     seen: dict[str, str] = {}
+    first = True
     for source in sources:
         for place, row in _rows(source):
-            task = row_task(row, place, source.parent, root)
-            if task is not None:
-                tasks.append(with_unique_id(task, has_id(row), seen, place))
-    return tasks
+            adapter = adapter_for(row) if first and adapter is None else adapter
+            first = False
+            if adapter is not None:
+                made = adapter.tasks(row, place)
+            else:
+                task = row_task(row, place, source.parent, root)
+                made = [] if task is None else [task]
+            tasks += [with_unique_id(task, adapter is None and has_id(row), seen, place) for task in made]
+    return tasks, adapter
 
 
 def _rows(source: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:

@@ -13,8 +13,8 @@ from agentfly.types import Task
 def set_aside(tasks: Sequence[Task], wanted: int | float, seed: int, what: str) -> tuple[list[Task], list[Task]]:
     """Divide tasks in two, at random by a seed.
 
-    Tasks over the same file, and tasks that ask the same, stay together: who has learned from one knows the other. So the number
-    that is set aside can be off by a few.
+    Tasks over the same file, tasks that ask the same, and tasks with a key in common in ``metadata["together"]`` stay together: who
+    has learned from one knows something of the other. So the number that is set aside can be off by a few.
 
     Args:
         tasks: all of them.
@@ -48,11 +48,12 @@ def set_aside(tasks: Sequence[Task], wanted: int | float, seed: int, what: str) 
 
 
 def together(tasks: Sequence[Task]) -> list[list[Task]]:
-    """Tasks in groups of which no two share a file or a question."""
+    """Tasks in groups of which no two share a file, a question or a key."""
     owner: dict[str, int] = {}
     groups: dict[int, list[Task]] = {}
     for number, task in enumerate(tasks):
         keys = [*(f"file {file.resolve()}" for file in task.files), f"question {_digest(task)}"]
+        keys += [f"together {key}" for key in task.metadata.get("together", ())]
         joined = sorted({owner[key] for key in keys if key in owner})
         home = joined[0] if joined else number
         groups.setdefault(home, []).append(task)
