@@ -25,6 +25,8 @@ from agentfly.nodes.curate import (
     joined,
     judge,
     outside,
+    permitted,
+    speaks_for_itself,
     spent,
     split,
     tags_of,
@@ -207,20 +209,25 @@ async def _proposals(
         emit(Notice(text=f"of the curator's batch {len(problems)} operations cannot be used: {problems[0]}"))
     if problems and not found:
         return None, usage
-    renumbered = (tuple(order[number - 1] for number in one.because) for one in found)
-    return tuple(replace(one, because=numbers) for one, numbers in zip(found, renumbered, strict=True)), usage
+    return tuple(
+        replace(one, delta=permitted(one.delta, parts), because=tuple(order[number - 1] for number in one.because))
+        for one in found
+    ), usage
 
 
 def _asks(state: State, parts: Parts) -> bool:
     """Whether a run has an insight for the curator."""
     reflection = state.get("reflection")
-    return bool(reflection and reflection.insight and not reflection.of_success and parts.settings.learning.strategies)
+    if not reflection or not reflection.insight or speaks_for_itself(reflection, parts):
+        return False
+    return parts.settings.learning.strategies
 
 
 def _own(number: int, state: State, parts: Parts) -> Iterator[Proposal]:
     """What one run proposes without a curator: the insight of its success, and its verdicts on what was shown."""
     reflection = state.get("reflection")
-    if reflection and reflection.insight and reflection.of_success and parts.settings.learning.strategies:
+    told = reflection is not None and bool(reflection.insight) and speaks_for_itself(reflection, parts)
+    if reflection and told and parts.settings.learning.strategies:
         yield Proposal(delta=from_success(reflection), because=(number,))
     if not fetched(state):
         yield Proposal(delta=Delta(operations=tags_of(state)), because=(number,))

@@ -87,12 +87,25 @@ async def propose(state: State, parts: Parts, reflection: Reflection) -> tuple[D
     """
     if not reflection.insight or not parts.settings.learning.strategies:
         return _EMPTY, Usage()
-    if reflection.of_success:
+    if speaks_for_itself(reflection, parts):
         return from_success(reflection), Usage()
     messages = await request(state, parts, reflection)
     # One repair in all: where the reflector used it, the curator has none.
     repairs = int(reflection.usage.calls <= max(1, state.get("reflections", 1)))
-    return await ask(parts.curator, messages, Proposed, OPTIONS, repairs=repairs)
+    proposed, usage = await ask(parts.curator, messages, Proposed, OPTIONS, repairs=repairs)
+    return permitted(proposed, parts), usage
+
+
+def speaks_for_itself(reflection: Reflection, parts: Parts) -> bool:
+    """Whether an insight becomes a rule without a curator: that of a success, unless the curator is to see every attempt."""
+    return reflection.of_success and not parts.settings.learning.every
+
+
+def permitted(proposed: Delta, parts: Parts) -> Delta:
+    """What of a curator's delta the settings let it do."""
+    if not parts.settings.learning.add_only:
+        return proposed
+    return proposed.model_copy(update={"operations": tuple(op for op in proposed.operations if isinstance(op, Add))})
 
 
 def from_success(reflection: Reflection) -> Delta:

@@ -21,6 +21,7 @@ Outcome: TypeAlias = Literal["failed", "solved", "unknown"]
 TRACE_CHARS = 3000
 _REPLY_TOKENS = 350
 _LONGEST = 2000  # characters of a question or a solution
+_STANDING = 600  # characters of what holds for all tasks of a kind
 _NOTE = 120  # characters of a shown bullet or case
 _NOTES = 16
 _IDS = 8
@@ -69,7 +70,7 @@ class Shortcut(BaseModel):
     insight: Sentence
 
 
-async def diagnose(state: State, parts: Parts, outcome: Outcome, *, repairs: int) -> Reflection:
+async def diagnose(state: State, parts: Parts, outcome: Outcome, *, repairs: int, hard: bool = True) -> Reflection:
     """Ask the reflector about an attempt: the first one, or where it was tried again, the latest.
 
     Args:
@@ -77,13 +78,16 @@ async def diagnose(state: State, parts: Parts, outcome: Outcome, *, repairs: int
         parts: what the nodes work with.
         outcome: how the attempt ended.
         repairs: how often the model may mend its reply.
+        hard: whether a success was hard won.
 
     Raises:
         AgentflyError: there is no usable reply.
     """
     trial = state["trials"][-1 if state.get("reflections") else 0]
     reference = parts.reference(state["run_id"]) if outcome == "failed" else None
-    system = render("reflect_success") if outcome == "solved" else render("reflect", judged=outcome == "failed")
+    system = (
+        render("reflect_success", hard=hard) if outcome == "solved" else render("reflect", judged=outcome == "failed")
+    )
     messages = (Message("system", system), Message("user", _prompt(state, trial, outcome, reference)))
     found, usage = await _asked(parts, messages, outcome, repairs)
     # What is said here is shown to who tries again, and may come into the playbook.
@@ -128,6 +132,7 @@ def _prompt(state: State, trial: Trial, outcome: Outcome, reference: str | None)
     solved = next((other for other in state["trials"] if failed and other.feedback.success), None)
     return render(
         "reflect_task",
+        instructions=shortened(state["task"].instructions, _STANDING),
         question=shortened(state["task"].question, _LONGEST),
         trace=trace(attempt, TRACE_CHARS),
         answer=attempt.answer,

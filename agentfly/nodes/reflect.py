@@ -26,7 +26,7 @@ async def reflect(state: State, parts: Parts, emit: Emit) -> State:
     spent = before.usage if before else Usage()
     repairs = int(outcome == "failed" and spent.calls <= count)  # one in all, see `Reflection.usage` in the state
     try:
-        reflection = await diagnose(state, parts, outcome, repairs=repairs)
+        reflection = await diagnose(state, parts, outcome, repairs=repairs, hard=hard_won(first.attempt))
     except AgentflyError as error:  # learning must never cost the user the answer
         emit(Reflected(reflection=None, problem=str(error)))
         cost = error.usage if isinstance(error, ProviderError | ReplyError) else Usage()
