@@ -94,6 +94,19 @@ class CheckSettings(_Section):
     """How many of the latest judged attempts a check is measured on."""
 
 
+class JudgingSettings(_Section):
+    """The scorer `consistency`."""
+
+    samples: int = Field(default=5, ge=2, le=64)
+    """How many further attempts vote."""
+    temperature: float = Field(default=0.8, ge=0.0, le=2.0)
+    """At which they are made."""
+    agreement: Annotated[float, Field(gt=0.0, le=1.0)] = 0.5
+    """Least share of them that must come to one answer; below that there is no verdict."""
+    at_once: int = Field(default=2, ge=1, le=64)
+    """How many are made side by side for one run."""
+
+
 class LearningSettings(_Section):
     """What is learned; each can be turned off, to see what the others are worth."""
 
@@ -213,7 +226,10 @@ class Settings(_Section):
     gate: Literal["auto", "always", "fix", "replay"] = "auto"
     replays: int = Field(default=3, ge=1, le=32)
     """How many past successes the gate `replay` tries again with a changed playbook."""
-    scorer: Literal["auto", "gaia", "exact", "numeric"] = "auto"
+    scorer: Literal["auto", "gaia", "exact", "numeric", "f1", "command", "judge", "consistency", "human"] = "auto"
+    """Who judges. ``gaia``, ``exact``, ``numeric`` and ``f1`` compare with the reference; ``command`` runs one; ``judge`` asks a model,
+    ``consistency`` further attempts, ``human`` a person; ``auto`` is the command where there is one, else ``gaia``."""
+    judging: JudgingSettings = JudgingSettings()
     command: str | None = None
     """Shell command that judges an attempt: exit status 0 is success."""
     feedback: Literal["reference", "outcome", "environment", "none"] = "reference"

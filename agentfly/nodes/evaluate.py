@@ -12,27 +12,27 @@ from dataclasses import replace
 
 from agentfly.errors import UserError
 from agentfly.events import Evaluated
+from agentfly.nodes.hearing import hearing
 from agentfly.nodes.state import Emit, Parts, State
-from agentfly.nodes.workspace import location
-from agentfly.protocols import Trial
-from agentfly.types import Attempt, Feedback
+from agentfly.protocols import UNKNOWN, Trial
+from agentfly.types import Attempt, Feedback, Usage
 
 _log = logging.getLogger("agentfly.nodes")
-
-UNKNOWN = Feedback(reward=0.5, source="environment")
-"""Says nothing: what an attempt is learned from by its trace alone."""
 
 
 async def evaluate(state: State, parts: Parts, emit: Emit) -> State:
     attempt = state["attempt"]
     trials = state.get("trials", ())
-    feedback = await verdict(state, parts, attempt, number=len(trials))
+    spent = list[Usage]()
+    learning = bool(state.get("learn"))
+    feedback = await verdict(state, parts, attempt, number=len(trials), learning=learning, spent=spent)
     emit(Evaluated(feedback=feedback))
+    usage = sum(spent, Usage())
     if feedback is None:
-        return {"judged": False}
+        return {"judged": False, "usage": usage}
     if feedback.source == "reference" and state.get("learn"):
         attempt = await reconsidered(state, parts, attempt, number=len(trials))
-    return {"judged": True, "trials": (*trials, Trial(attempt=attempt, feedback=feedback))}
+    return {"judged": True, "trials": (*trials, Trial(attempt=attempt, feedback=feedback)), "usage": usage}
 
 
 async def reconsidered(state: State, parts: Parts, attempt: Attempt, *, number: int) -> Attempt:
@@ -47,11 +47,27 @@ async def reconsidered(state: State, parts: Parts, attempt: Attempt, *, number: 
     return replace(attempt, questioned=tuple(judged)) if judged else attempt
 
 
-async def verdict(state: State, parts: Parts, attempt: Attempt, *, number: int) -> Feedback | None:
+async def verdict(
+    state: State,
+    parts: Parts,
+    attempt: Attempt,
+    *,
+    number: int,
+    learning: bool = True,
+    spent: list[Usage] | None = None,
+) -> Feedback | None:
     """The feedback on attempt `number` of a run that may be learned from; None where nobody could judge it.
 
     Nothing is asked about an attempt that a failing provider cut short, nor of anybody under ``feedback: none``. Under
     ``environment`` the execution speaks where the judge says nothing.
+
+    Args:
+        state: of the run.
+        parts: what the nodes work with.
+        attempt: to be judged.
+        number: of the attempt.
+        learning: whether something rests on the verdict; False where it is for the result alone.
+        spent: takes what judging costs, one item for each call of a model or further attempt.
 
     Raises:
         UserError: the person must mend something, such as a reference that cannot be compared.
@@ -61,8 +77,9 @@ async def verdict(state: State, parts: Parts, attempt: Attempt, *, number: int) 
     mode = parts.settings.feedback
     if mode == "none":
         return UNKNOWN
-    workspace = location(parts.workspaces, state["run_id"], number)
-    feedback = await heard(parts.judge(state["run_id"], state["task"], attempt, workspace), state["run_id"])
+    spend = (lambda usage: None) if spent is None else spent.append
+    before = hearing(state, parts, attempt, number=number, learning=learning, spend=spend)
+    feedback = await heard(parts.judge(before), state["run_id"])
     if mode != "environment":
         return feedback
     if feedback is None:

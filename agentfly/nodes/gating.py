@@ -122,7 +122,7 @@ async def _retry(state: State, parts: Parts, emit: Emit, spent: list[Usage], *, 
         attempt = await attempt_task(state, parts, emit, number=number, explore=False)
         spent.append(attempt.usage)
         emit(AttemptFinished(attempt=attempt, retry=True))
-        feedback = await verdict(state, parts, attempt, number=number)
+        feedback = await verdict(state, parts, attempt, number=number, spent=spent)
     except AgentflyError as error:  # learning must never cost the user the answer
         emit(Notice(text=f"the further attempt failed: {error}", level="warning"))
         return None

@@ -129,7 +129,9 @@ class Replays:
         try:
             attempt = await attempt_task(state, parts, _unheard, number=0, explore=False)
             self.spent += attempt.usage
-            feedback = await verdict(state, parts, attempt, number=0)
+            judging = list[Usage]()
+            feedback = await verdict(state, parts, attempt, number=0, spent=judging)
+            self.spent += sum(judging, Usage())
         finally:
             shutil.rmtree(folder, ignore_errors=True)
         if feedback is None:

@@ -20,6 +20,7 @@ from agentfly.protocols.executing import (
     origin_of,
 )
 from agentfly.protocols.gating import Gate, Outcome, Past, PastSuccess, Replayed, Retry, Solved, Trial, Verdict, no_past
+from agentfly.protocols.judging import UNKNOWN, AskingScorer, Hearing, Sample
 from agentfly.protocols.models import CallOptions, Embedder, Model
 from agentfly.protocols.selection import Episode, LearningPolicy, Policy, Shown
 
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "OUTSIDE",
+    "UNKNOWN",
+    "AskingScorer",
     "Brief",
     "Call",
     "CallOptions",
@@ -44,6 +47,7 @@ __all__ = [
     "Exposure",
     "Gate",
     "Generator",
+    "Hearing",
     "Journal",
     "Judged",
     "LearningPolicy",
@@ -58,6 +62,7 @@ __all__ = [
     "Replayed",
     "Retry",
     "Risk",
+    "Sample",
     "Sandbox",
     "Scorer",
     "Shown",

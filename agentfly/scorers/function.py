@@ -81,7 +81,7 @@ class FunctionScorer:
     async def _call(self, arguments: list[Any]) -> Any:
         if _is_async(self._function):
             return await self._function(*arguments)
-        value = await _in_thread(self._function, arguments)
+        value = await in_thread(self._function, arguments)
         return await value if inspect.isawaitable(value) else value
 
     def _feedback(self, value: Any, answer: str) -> Feedback | None:
@@ -119,7 +119,7 @@ def _is_async(function: Callable[..., Any]) -> bool:
     return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(type(function).__call__)
 
 
-async def _in_thread(function: Callable[..., Any], arguments: list[Any]) -> Any:
+async def in_thread(function: Callable[..., Any], arguments: list[Any]) -> Any:
     """Run in a daemon thread: unlike the loop's executor, it does not hold up the end of an interrupted program."""
     outcome: Future[Any] = Future()
     outcome.set_running_or_notify_cancel()

@@ -52,8 +52,12 @@ def exact_match(answer: str, reference: str) -> bool:
 
 def verdict(answer: str, right: bool) -> str:
     """What is said about an answer."""
-    shown = answer if len(answer) <= _SHOWN else answer[:_SHOWN] + "…"
-    return f"The answer {shown!r} is {'right' if right else 'wrong'}."
+    return f"The answer {shown(answer)!r} is {'right' if right else 'wrong'}."
+
+
+def shown(answer: str) -> str:
+    """As much of an answer as is repeated."""
+    return answer if len(answer) <= _SHOWN else answer[:_SHOWN] + "…"
 
 
 def missing(source: str) -> Feedback:

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from agentfly.config import Settings
 from agentfly.nodes.diagnosis import Diagnosis, Shortcut, lesson, outcome_of, shortened, tags, trace, without_answers
-from agentfly.nodes.evaluate import UNKNOWN, of_execution
+from agentfly.nodes.evaluate import of_execution
 from agentfly.nodes.reflect import hard_won, worth_a_call
-from agentfly.protocols import Trial
+from agentfly.protocols import UNKNOWN, Trial
 from agentfly.structured import read
 from agentfly.types import Attempt, Feedback, Questioned, Reflection, Reply, Step
 

@@ -55,7 +55,7 @@ async def test_a_reference_that_cannot_be_compared_is_the_persons_to_mend_and_is
 
 
 def test_names() -> None:
-    assert set(NAMES) == {"auto", "gaia", "exact", "numeric", "command"}
+    assert set(NAMES) == {"auto", "gaia", "exact", "numeric", "f1", "command", "judge", "consistency", "human"}
     assert scorer_named("auto").name == "gaia"
     assert isinstance(scorer_named("auto", command="true"), CommandScorer)
     with pytest.raises(ConfigError, match="unknown scorer 'giai'"):
