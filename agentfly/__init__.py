@@ -10,8 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from agentfly.agent import Agent
+    from agentfly.bench.datasets import load_dataset
     from agentfly.config import Settings
     from agentfly.errors import AgentflyError
+    from agentfly.layers import preset
+    from agentfly.learning.adaptation.plan import Budget, Plan
     from agentfly.memory.bank import CaseBank
     from agentfly.playbooks.delta import Delta
     from agentfly.playbooks.playbook import Playbook
@@ -32,6 +35,7 @@ if TYPE_CHECKING:
         Task,
         Usage,
     )
+    from agentfly.wrapping import wrap
 
 __version__ = "0.1.0"
 
@@ -39,6 +43,7 @@ __all__ = [
     "Agent",
     "AgentflyError",
     "Attempt",
+    "Budget",
     "Bullet",
     "Case",
     "CaseBank",
@@ -47,6 +52,7 @@ __all__ = [
     "Learned",
     "Limits",
     "Pending",
+    "Plan",
     "Playbook",
     "Recalled",
     "Reflection",
@@ -56,17 +62,25 @@ __all__ = [
     "Subtask",
     "Task",
     "Usage",
+    "load_dataset",
+    "preset",
     "tool",
+    "wrap",
 ]
 
 _HOMES = {
     "Agent": "agentfly.agent",
     "AgentflyError": "agentfly.errors",
+    "Budget": "agentfly.learning.adaptation.plan",
     "CaseBank": "agentfly.memory.bank",
     "Delta": "agentfly.playbooks.delta",
+    "Plan": "agentfly.learning.adaptation.plan",
     "Playbook": "agentfly.playbooks.playbook",
     "Settings": "agentfly.config",
+    "load_dataset": "agentfly.bench.datasets",
+    "preset": "agentfly.layers",
     "tool": "agentfly.tools.toolbox",
+    "wrap": "agentfly.wrapping",
 }
 
 

@@ -15,7 +15,7 @@ from agentfly.layers import home_path, resolve_settings
 from agentfly.nodes.permission import expanded
 from agentfly.nodes.state import State
 from agentfly.playbooks.delta import Delta
-from agentfly.protocols import Model, Scorer
+from agentfly.protocols import Generator, Model, Scorer
 from agentfly.running import Approve, OnEvent, as_task, decided, last, new_run_id, wait
 from agentfly.store.runs import RUNNING
 from agentfly.types import Decision, Feedback, Learned, RunResult, Task, Usage
@@ -24,12 +24,15 @@ if TYPE_CHECKING:
     from langgraph.graph.state import CompiledStateGraph
 
     from agentfly.config import Settings
+    from agentfly.learning.adapting import OnProgress, Plan, TasksLearned, Wanted
     from agentfly.learning.traces.learning import OnBatch, TracesLearned
     from agentfly.learning.traces.reading import Source
     from agentfly.memory.bank import CaseBank
     from agentfly.playbooks.ledger import PlaybookLedger
     from agentfly.store.runs import RunStore
 
+WRAPPED = "wrapped"
+"""The strategy of agents that are not ours, which only the program that wraps them can call."""
 ScorerLike = str | Scorer | Callable[..., Any]
 
 
@@ -40,6 +43,7 @@ class Agent:
         model: a name such as ``openai/gpt-5-mini``, ``embedded`` or ``auto``, or an object that implements `Model`.
         home: folder that holds what it has learned; see `agentfly.layers.home_path` for the default.
         tools: Python functions, `Tool` objects or LangChain tools that the model may call.
+        generator: acts in place of our own strategies; `agentfly.wrap` makes one of any agent.
         scorer: gives feedback: a scorer's name, a `Scorer`, or a function; see `agentfly.scorers.FunctionScorer`.
         strategy: how it acts: ``codeact``, ``tools``, ``plan``, or ``auto``.
         policy: which recalled cases are shown: ``similarity``, ``episodic`` or ``neural``.
@@ -64,12 +68,14 @@ class Agent:
         gate: str | None = None,
         settings: Mapping[str, Any] | None = None,
         notify: Callable[[Notice], None] | None = None,
+        generator: Generator | None = None,
     ) -> None:
         self.home = home_path(home)
         arguments = named_settings(settings, model=model, scorer=scorer, strategy=strategy, policy=policy, gate=gate)
         resolved, self.origins = resolve_settings(self.home, arguments)
         given = Given(
             model=None if isinstance(model, str) else model,
+            generator=generator,
             scorer=None if isinstance(scorer, str) else scorer,
             tools=tools,
             notify=notify or (lambda notice: None),
@@ -219,6 +225,10 @@ class Agent:
         record = self.runs.show(run_id)
         if record.status == RUNNING:
             raise InputError(f"run {record.id} is being worked on; wait for it to end")
+        if WRAPPED in (record.strategy, self.strategy) and record.strategy != self.strategy:
+            raise InputError(
+                f"run {record.id} was done by {record.model} ({record.strategy}): only that can go on with it"
+            )
         if not await self._drive.state(record.id):  # a run that is closed keeps no state
             raise InputError(f"run {record.id} has nothing left to do: start it again with `agentfly run`")
         await self._made.toolset.connect()
@@ -292,6 +302,65 @@ class Agent:
         unheard: Callable[[Any], None] = lambda told: None  # noqa: E731
         emit, tell = on_event or unheard, on_batch or unheard
         return await learn_traces(self._made, source, batch=batch, limit=limit, emit=emit, on_batch=tell)
+
+    def learn_tasks(
+        self,
+        tasks: Sequence[Task],
+        *,
+        validation: Wanted = (),
+        test: Wanted = (),
+        limit: int | None = None,
+        plan: Plan | None = None,
+        compare: Scorer | Callable[..., Any] | None = None,
+        on_event: OnEvent | None = None,
+        on_progress: OnProgress | None = None,
+        restart: bool = False,
+    ) -> TasksLearned:
+        """Learn over a dataset: base, learning, validation, the best version, test. Interrupted, the same call goes on.
+
+        Args:
+            tasks: to learn from, and to set aside from.
+            validation: how many tasks choose the best version (a number, or a share in (0, 1)), or tasks of their own.
+            test: how many are answered before and after and never learned from, or tasks of their own.
+            limit: most tasks to learn from.
+            plan: how to learn; by default one pass over all tasks.
+            compare: compares answers with references by a rule of the dataset's own; it is also learned from where the agent has no
+                scorer.
+            on_event: called with each typed event as it happens.
+            on_progress: called as samples come in.
+            restart: begin anew although an unfinished course of the same tasks, settings and plan could be gone on with.
+
+        Raises:
+            InputError: nothing to learn from, or another process works on it.
+            UserError: no usable model, an unusable home.
+        """
+        work = self.alearn_tasks(
+            tasks, validation=validation, test=test, limit=limit, plan=plan, compare=compare, on_event=on_event,
+            on_progress=on_progress, restart=restart,
+        )  # fmt: skip
+        return wait(work)
+
+    async def alearn_tasks(
+        self,
+        tasks: Sequence[Task],
+        *,
+        validation: Wanted = (),
+        test: Wanted = (),
+        limit: int | None = None,
+        plan: Plan | None = None,
+        compare: Scorer | Callable[..., Any] | None = None,
+        on_event: OnEvent | None = None,
+        on_progress: OnProgress | None = None,
+        restart: bool = False,
+    ) -> TasksLearned:
+        """`learn_tasks` for asynchronous callers."""
+        from agentfly.learning.adapting import learn_tasks
+
+        unheard: Callable[[Any], None] = lambda told: None  # noqa: E731
+        return await learn_tasks(
+            self._made, tasks, validation=validation, test=test, limit=limit, plan=plan, compare=compare, emit=on_event or unheard,
+            on_progress=on_progress or unheard, restart=restart,
+        )  # fmt: skip
 
     def teach(self, text: str, section: str = "strategies") -> Learned:
         """Put a person's rule straight into the playbook.

@@ -24,13 +24,13 @@ from agentfly.store.home import Home
 from agentfly.store.journal import JournalStore
 from agentfly.store.runs import RunStore
 from agentfly.toolset import Toolset
-from agentfly.types import Attempt, Feedback, RunResult, Task
+from agentfly.types import Feedback, RunResult, Task
 
 if TYPE_CHECKING:
     from langgraph.graph.state import CompiledStateGraph
 
     from agentfly.checkpoints import Checkpointer
-
+    from agentfly.scorers.judges import Judges
 
 EXPLORING = 0.05
 """Temperature of the choice of cases by a policy that learns; its scores are expected rewards. On the simulated stream of
@@ -39,8 +39,8 @@ EXPLORING = 0.05
 PLAN_STEPS = 20
 """Steps of an attempt by the strategy `plan`, where none are set: three or four subtasks, the plan and the answer."""
 
-REFERENCED = ("reference", "outcome")
-"""The kinds of feedback (`Settings.feedback`) in which a reference has a part."""
+GIVEN_STEPS = 50
+"""Steps of an attempt by a generator that the caller brings, where none are set: it has its own idea of how many it takes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +48,11 @@ class Given:
     """Parts that the caller brings as objects."""
 
     model: Model | None = None
+    generator: Generator | None = None
+    """Acts in place of our own strategies; the model reflects, curates and judges then."""
     scorer: Scorer | Callable[..., Any] | None = None
+    compare: Scorer | Callable[..., Any] | None = None
+    """Scores results by their reference where the scorer does not, such as by a dataset's own rule; `scorer` where it is None."""
     tools: Sequence[Any] = ()
     """Functions, `Tool` objects, LangChain tools."""
     notify: Callable[[Notice], None] = field(default=lambda notice: None)
@@ -64,7 +68,8 @@ class Composition:
     """
 
     def __init__(self, home: Path, settings: Settings, given: Given) -> None:
-        self.settings = settings = _with_steps(settings)
+        own = given.generator is None
+        self.settings = settings = _with_steps(settings, own)
         self.given = given
         self.home = Home.open(home)
         self.bank = CaseBank(self.home, policy=settings.policy, capacity=settings.memory.capacity)
@@ -79,7 +84,7 @@ class Composition:
         self.runs = RunStore(self.home.db)
         self.journal = JournalStore(self.home.db)
         self.runs.close_interrupted()
-        self.toolset = Toolset(self.home, settings, given.tools, self._tool_model, given.notify)
+        self.toolset = Toolset(self.home, settings, given.tools, self._tool_model, given.notify, mcp=own)
         self._models: dict[str, Model] = {}
         self._references: dict[str, str | None] = {}
 
@@ -90,14 +95,18 @@ class Composition:
             update: settings by their names at the top; those of the home's own parts (policy, memory, playbook) stay as they are.
         """
         other = copy.copy(self)
-        other.settings = self.settings.model_copy(update={"strategy": self.strategy, **update})
-        for made in ("parts", "graph", "strategy", "_scorer"):
+        other.settings = self.settings.model_copy(
+            update={**({} if self.given.generator else {"strategy": self.strategy}), **update}
+        )
+        for made in ("parts", "graph", "strategy", "_judges"):
             other.__dict__.pop(made, None)
         return other
 
     @cached_property
     def strategy(self) -> str:
         """The strategy in force; ``auto`` never plans, see `_acting`."""
+        if self.given.generator is not None:
+            return self.given.generator.name
         return self._acting() if self.settings.strategy == "auto" else self.settings.strategy
 
     def _acting(self) -> str:
@@ -122,7 +131,14 @@ class Composition:
 
     @cached_property
     def model_choice(self) -> tuple[str, str]:
-        """The generator's model and why it was taken."""
+        """The generator's model and why it was taken; of a generator that the caller brings, the agent behind it."""
+        if self.given.generator is not None:
+            return str(getattr(self.given.generator, "agent", self.given.generator.name)), "given as an object"
+        return self._choice
+
+    @cached_property
+    def _choice(self) -> tuple[str, str]:
+        """Our model, and why it was taken."""
         if self.given.model is not None:
             return self.given.model.name, "given as an object"
         from agentfly.models.choose import choose_model
@@ -147,15 +163,16 @@ class Composition:
     def parts(self) -> Parts:
         """What the nodes work with."""
         roles = self.settings.models
+        _ = self._judges.teaching  # a command that is missing, or nobody to ask, is said before anything is tried
         return Parts(
             memory=self.bank,
             playbook=self.playbook,
             record=self.runs,
-            generator=self._generator(),
-            reflector=self._model(roles.reflector),
-            curator=self._model(roles.curator),
+            generator=self.given.generator or self._generator(),
+            reflector=self._role(roles.reflector),
+            curator=self._role(roles.curator),
             checker=self._checker(),
-            judge=self._judge,
+            judge=self._judges.hear,
             gate=self._gate,
             reference=lambda run_id: self._reference(run_id) if self.settings.feedback == "reference" else None,
             temperature=self._temperature,
@@ -227,18 +244,30 @@ class Composition:
             return self.given.model
         from agentfly.models.choose import open_model
 
-        name = name or self.model_choice[0]
+        name = name or self._choice[0]
         if name not in self._models:
             self._models[name] = open_model(name, self.settings, self.given.notify)
         return self._models[name]
 
-    @cached_property
-    def _scorer(self) -> Scorer:
-        from agentfly.scorers import as_scorer, scorer_named
+    def _role(self, name: str | None) -> Model:
+        """The model of a role in learning."""
+        if self.given.generator is None:
+            return self._model(name)
+        from agentfly.models.absent import for_learning
 
-        if self.given.scorer is not None:
-            return as_scorer(self.given.scorer)
-        return scorer_named(self.settings.scorer, command=self.settings.command)
+        return for_learning(self.settings, name, self._model, self.given.notify)
+
+    @cached_property
+    def _judges(self) -> Judges:
+        from agentfly.scorers.judges import Judges
+
+        return Judges(
+            settings=self.settings,
+            scorer=self.given.scorer,
+            compare=self.given.compare,
+            model=lambda: self._model(self.settings.models.judge),
+            reference=self._reference,
+        )
 
     def _gate(self, feedback: Feedback) -> Gate:
         from agentfly.gates import gate_for
@@ -248,29 +277,18 @@ class Composition:
             return Always("no attempt is judged")
         return gate_for(self.settings.gate, feedback, replays=self.settings.replays)
 
-    async def _judge(self, run_id: str, task: Task, attempt: Attempt, workspace: Path) -> Feedback | None:
-        """What may be learned from: without the reference where that only scores the result."""
-        if attempt.status == "error":  # the provider's failure says nothing about the attempt
-            return None
-        known = self._reference(run_id) if self.settings.feedback in REFERENCED else None
-        return await self._scorer.score(replace(task, reference=known), attempt, workspace)
-
     async def report(self, task: Task, result: RunResult) -> Feedback | None:
         """What a reference says of an answer where nothing may be learned from it; for the result alone, when all is over.
 
         None where there is no reference, where it has had its say, or where it cannot be compared.
         """
         attempt = result.attempt
-        if task.reference is None or attempt.status == "error" or self.settings.feedback in REFERENCED:
+        if task.reference is None or attempt.status == "error" or self._judges.by_reference:
             return None
-        from agentfly.scorers import scorer_named
-
-        # A command looks at no reference: it has spoken already.
-        scorer = self._scorer if self.given.scorer is not None else scorer_named(self.settings.scorer)
         known = replace(task.without_reference(), reference=task.reference)
         try:
             workspace = location(self.home.artifacts, result.run_id, 0)
-            return await heard(scorer.score(known, attempt, workspace), result.run_id)
+            return await heard(self._judges.reporting.score(known, attempt, workspace), result.run_id)
         except UserError as error:  # the answer is there, and has been learned from
             self.given.notify(Notice(text=f"the answer is not scored: {error}", level="warning"))
             return None
@@ -281,11 +299,11 @@ class Composition:
         return self.runs.show(run_id).task.reference  # feedback that comes after the run
 
 
-def _with_steps(settings: Settings) -> Settings:
-    """More steps for a strategy that divides its work, unless a person has said how many."""
-    if settings.strategy != "plan" or "steps" in settings.limits.model_fields_set:
+def _with_steps(settings: Settings, own: bool) -> Settings:
+    """More steps for a strategy that divides its work, and for one that is not ours, unless a person has said how many."""
+    if "steps" in settings.limits.model_fields_set or (own and settings.strategy != "plan"):
         return settings
-    limits = settings.limits.model_copy(update={"steps": PLAN_STEPS})
+    limits = settings.limits.model_copy(update={"steps": PLAN_STEPS if own else GIVEN_STEPS})
     return settings.model_copy(update={"limits": limits})
 
 

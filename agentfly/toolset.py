@@ -32,6 +32,7 @@ class Toolset:
         given: the caller's functions and tools.
         model: name of the model that acts; asked only where it matters.
         notify: takes notices of MCP servers.
+        mcp: whether MCP servers may be used at all.
     """
 
     def __init__(
@@ -41,12 +42,15 @@ class Toolset:
         given: Sequence[Any],
         model: Callable[[], str | None],
         notify: Callable[[Notice], None],
+        *,
+        mcp: bool = True,
     ) -> None:
         self._home = home
         self._settings = settings
         self._given = given
         self._model = model
         self._notify = notify
+        self._mcp = mcp
         self._connected = threading.Lock()
 
     async def connect(self) -> None:
@@ -90,7 +94,7 @@ class Toolset:
     @cached_property
     def _servers(self) -> McpServers | None:
         config = self._settings.mcp.config or self._home.path / "mcp.json"
-        if self._settings.mcp.config is None and not config.is_file():
+        if not self._mcp or (self._settings.mcp.config is None and not config.is_file()):
             return None
         from agentfly.tools.mcp.servers import McpServers
 

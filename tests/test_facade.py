@@ -14,7 +14,7 @@ import pytest
 
 import agentfly
 
-PROMISED = {"Agent", "Task", "Feedback", "CaseBank", "Playbook", "Delta", "tool"}
+PROMISED = {"Agent", "Task", "Feedback", "CaseBank", "Playbook", "Delta", "tool", "Plan", "Budget", "load_dataset"}
 HEAVY = {
     "litellm",
     "langgraph",

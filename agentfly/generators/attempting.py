@@ -95,7 +95,7 @@ class State:
 
 def opened(sandbox: Sandbox, brief: Brief, tools: Sequence[Tool] = ()) -> AbstractAsyncContextManager[CodeWorker]:
     """A worker for an attempt: its calls go through the journal, and it cannot change the task's files."""
-    attached = [file.name for file in brief.task.files]
+    attached = brief.task.file_names
     return sandbox.open(brief.workspace, tools, call=brief.journal.call, readonly=attached)
 
 

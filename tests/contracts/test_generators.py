@@ -21,7 +21,9 @@ from agentfly.errors import ModelUnavailableError, ProviderError, ProviderTimeou
 from agentfly.events import CodeStarted, StepFinished, TextDelta
 from agentfly.generators.codeact import CodeActGenerator
 from agentfly.generators.planning import PlanGenerator
+from agentfly.generators.runnables import callee
 from agentfly.generators.toolcalling import ToolCallingGenerator
+from agentfly.generators.wrapped import WrappedGenerator
 from agentfly.protocols import Brief, CheckFailure, Generator, Model
 from agentfly.records import from_json, to_json
 from agentfly.testing import ScriptedModel
@@ -110,6 +112,25 @@ def fetch(address: str) -> str:
     return f"the page {address}"
 
 
+def _wrapped(model: Model, **settings: Any) -> Generator:
+    """The strategy `wrapped` around a loop of its own, which tells its steps."""
+    inner = CodeActGenerator(model, PythonSandbox(memory_mb=1024, tools=[convert, fetch]), **settings)
+
+    async def solve(question: str, workspace: Path, files: Sequence[Path]) -> dict[str, Any]:
+        given = Task(question.split("\n\nFiles:")[0], files=tuple(files))
+        attempt = await inner.attempt(Brief(task=given, workspace=workspace))
+        if attempt.status == "error":
+            raise ProviderError(attempt.reason, usage=attempt.usage)
+        usage = {"input_tokens": attempt.usage.prompt_tokens, "calls": attempt.usage.calls}
+        return {"answer": attempt.answer, "steps": attempt.steps, "usage": usage}
+
+    return WrappedGenerator(callee(solve))
+
+
+FOREIGN = {"wrapped": Strategy(_wrapped, STRATEGIES["codeact"].reply)}
+"""It shares what is promised of any attempt: what it does within one call is its own affair."""
+
+
 @dataclass(frozen=True)
 class Job:
     """A task with what the model writes, reply by reply."""
@@ -167,6 +188,11 @@ def any_strategy(request: pytest.FixtureRequest) -> Strategy:
     return {**STRATEGIES, **PLANNED}[request.param]
 
 
+@pytest.fixture(params=[*STRATEGIES, *PLANNED, *FOREIGN])
+def any_generator(request: pytest.FixtureRequest) -> Strategy:
+    return {**STRATEGIES, **PLANNED, **FOREIGN}[request.param]
+
+
 @pytest.fixture
 def workspace(tmp_path: Path) -> Path:
     folder = tmp_path / "work"
@@ -202,12 +228,12 @@ async def act(
 
 
 @pytest.mark.parametrize("name", list(JOBS))
-async def test_solves(any_strategy: Strategy, workspace: Path, name: str) -> None:
+async def test_solves(any_generator: Strategy, workspace: Path, name: str) -> None:
     job = JOBS[name]
     given = brief(workspace, job.question, files=put(workspace, job.files))
-    attempt, model, _ = await act(any_strategy, job.codes, given)
+    attempt, model, _ = await act(any_generator, job.codes, given)
     assert (attempt.answer, attempt.status) == (job.answer, "answered")
-    assert len(attempt.steps) == len(job.codes) + sum(any_strategy.around)
+    assert len(attempt.steps) == len(job.codes) + sum(any_generator.around)
     assert attempt.steps[-1].final
     assert [s.error for s in attempt.steps[:-1]] == [
         s.observation.rstrip() != "" and "Error" in s.observation for s in attempt.steps[:-1]
@@ -349,14 +375,14 @@ async def test_a_timeout_at_the_end_of_the_time_is_the_limit(strategy: Strategy,
     assert (attempt.status, attempt.reason) == ("limit", "seconds")
 
 
-async def test_what_the_person_must_mend_is_raised(any_strategy: Strategy, workspace: Path) -> None:
+async def test_what_the_person_must_mend_is_raised(any_generator: Strategy, workspace: Path) -> None:
     with pytest.raises(ModelUnavailableError, match="refused"):
-        await act(any_strategy, [ModelUnavailableError("key refused")], brief(workspace))
+        await act(any_generator, [ModelUnavailableError("key refused")], brief(workspace))
 
 
-async def test_cancelling_is_quick_and_leaves_nothing(any_strategy: Strategy, workspace: Path) -> None:
+async def test_cancelling_is_quick_and_leaves_nothing(any_generator: Strategy, workspace: Path) -> None:
     beat = "import time\nwhile True: open('beat', 'w').write(str(time.time())); time.sleep(0.01)"
-    running = asyncio.create_task(act(any_strategy, [beat], brief(workspace)))
+    running = asyncio.create_task(act(any_generator, [beat], brief(workspace)))
     while not (workspace / "beat").exists():
         await asyncio.sleep(0.01)
         assert not running.done()
@@ -484,7 +510,7 @@ async def test_an_answer_that_was_not_computed_is_questioned_once(strategy: Stra
     assert len(without.steps) == 1
 
 
-async def test_the_reference_is_nowhere(any_strategy: Strategy, workspace: Path) -> None:
+async def test_the_reference_is_nowhere(any_generator: Strategy, workspace: Path) -> None:
     task = Task("What is it?", reference="REF-9931", metadata={"truth": "REF-9931"})
     look = (
         "import os, gc\nseen = [str(dict(os.environ)), str(globals()), str(os.listdir('.'))]\n"
@@ -492,16 +518,16 @@ async def test_the_reference_is_nowhere(any_strategy: Strategy, workspace: Path)
         "print('REF-' + '9931' in ' '.join(seen))"
     )
     given = Brief(task=task.without_reference(), workspace=workspace)
-    attempt, model, _ = await act(any_strategy, [look, "final_answer(1)"], given)
-    assert attempt.steps[any_strategy.around[0]].observation == "False"
+    attempt, model, _ = await act(any_generator, [look, "final_answer(1)"], given)
+    assert attempt.steps[any_generator.around[0]].observation == "False"
     assert not any("REF-9931" in m.content for call in model.calls for m in call.messages)
 
 
-async def test_attempts_run_side_by_side(any_strategy: Strategy, tmp_path: Path) -> None:
+async def test_attempts_run_side_by_side(any_generator: Strategy, tmp_path: Path) -> None:
     def answer(messages: Sequence[Message]) -> str | Reply:
-        return any_strategy.reply(f"final_answer({messages[1].content.split('echo ')[1].split()[0]})")
+        return any_generator.reply(f"final_answer({messages[1].content.split('echo ')[1].split()[0]})")
 
-    generator = any_strategy.build(ScriptedModel(answer))
+    generator = any_generator.build(ScriptedModel(answer))
 
     async def one(number: int) -> str | None:
         folder = tmp_path / f"w{number}"
@@ -511,10 +537,10 @@ async def test_attempts_run_side_by_side(any_strategy: Strategy, tmp_path: Path)
     assert await asyncio.gather(*(one(n) for n in range(6))) == [str(n) for n in range(6)]
 
 
-async def test_is_a_generator(any_strategy: Strategy) -> None:
-    generator = any_strategy.build(ScriptedModel())
+async def test_is_a_generator(any_generator: Strategy) -> None:
+    generator = any_generator.build(ScriptedModel())
     assert isinstance(generator, Generator)
-    assert generator.name in {"codeact", "tools", "plan"}
+    assert generator.name in {"codeact", "tools", "plan", "wrapped"}
 
 
 @pytest.mark.parametrize("made", [CodeActGenerator, ToolCallingGenerator])
