@@ -117,6 +117,34 @@ class Task:
         """The task as a generator may see it: no reference, no metadata."""
         return replace(self, reference=None, metadata={})
 
+    @property
+    def file_names(self) -> tuple[str, ...]:
+        """The names under which an attempt finds the files, in their order.
+
+        They are the files' own, since questions refer to them, but where the name is the task's id: a benchmark's id is all it takes
+        to look the answer up, so ``<id>.xlsx`` is ``attachment.xlsx`` unless the question says ``<id>.xlsx`` itself.
+        """
+        own = [file.name for file in self.files]
+        taken = {name for name in own if not self._names_it(name)}
+        return tuple(
+            _free(f"attachment{name[len(self.id) :]}", taken) if self._names_it(name) else name for name in own
+        )
+
+    def _names_it(self, name: str) -> bool:
+        """Whether a file's name, but for its ending, is the task's id and nobody has said it aloud."""
+        return (name == self.id or name.startswith(f"{self.id}.")) and name not in self.question
+
+
+def _free(name: str, taken: set[str]) -> str:
+    """The name with a number where it is taken already; it is taken then."""
+    stem, dot, ending = name.partition(".")
+    free, number = name, 1
+    while free in taken:
+        number += 1
+        free = f"{stem}-{number}{dot}{ending}"
+    taken.add(free)
+    return free
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
@@ -226,18 +254,22 @@ class Feedback:
         reward: in [0, 1].
         text: what was wrong or right; must not contain the reference unless the user allows it.
         source: who says so.
+        confidence: how sure the source is, in [0, 1]; None where it does not say.
 
     Raises:
-        ValueError: reward outside [0, 1].
+        ValueError: reward or confidence outside [0, 1].
     """
 
     reward: float
     text: str = ""
     source: FeedbackSource = "human"
+    confidence: float | None = None
 
     def __post_init__(self) -> None:
         if not 0.0 <= self.reward <= 1.0:  # NaN fails too
             raise ValueError(f"reward must be in [0, 1], not {self.reward!r}")
+        if self.confidence is not None and not 0.0 <= self.confidence <= 1.0:
+            raise ValueError(f"confidence must be in [0, 1], not {self.confidence!r}")
 
     @property
     def success(self) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import math
 from collections.abc import Iterator, Mapping
@@ -22,14 +23,30 @@ _USED = {*_QUESTION, *_ANSWER, *_ID, *_LEVEL, *_FILES, "file_path"}
 DUMMY_ID = "0-0-0-0-0"
 """GAIA's test split carries a row of this id that is no task."""
 _WITHHELD = "?"
+_LONGEST_NAME = 255  # bytes, on every usual file system
+_BATCH = 512  # rows of a parquet file that are held at once
 
 
-def read_jsonl(path: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
+def read_rows(path: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Rows of a parquet or JSON lines file, one after another, each with the words that name its place.
+
+    Raises:
+        InputError: the file cannot be read as what its name says.
+    """
+    return _read_parquet(path) if path.suffix == ".parquet" else read_jsonl(path)
+
+
+def read_jsonl(path: Path, *, numbers_as_text: bool = False) -> Iterator[tuple[str, Mapping[str, Any]]]:
     """Rows of a JSON lines file, each with the words that name its place.
+
+    Args:
+        path: the file.
+        numbers_as_text: numbers as they are written, instead of what Python makes of them.
 
     Raises:
         InputError: a line is not a JSON object, or the file cannot be read.
     """
+    decode = json.JSONDecoder(parse_int=str, parse_float=str).decode if numbers_as_text else json.loads
     try:
         with path.open(encoding="utf-8-sig") as lines:
             for number, line in enumerate(lines, start=1):
@@ -37,8 +54,8 @@ def read_jsonl(path: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
                     continue
                 place = f"{path} line {number}"
                 try:
-                    row = json.loads(line)
-                except (json.JSONDecodeError, RecursionError) as error:
+                    row = decode(line)
+                except (ValueError, RecursionError) as error:  # also a number of more digits than Python reads
                     raise InputError(f"{place}: not JSON ({error})") from None
                 if not isinstance(row, dict):
                     raise InputError(f"{place}: must be a JSON object, not {type(row).__name__}")
@@ -47,6 +64,22 @@ def read_jsonl(path: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
         raise InputError(f"{path} is not UTF-8 text") from None
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror or error}") from None
+
+
+def _read_parquet(path: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    try:
+        arrow, parquet = importlib.import_module("pyarrow"), importlib.import_module("pyarrow.parquet")
+    except ImportError:
+        raise InputError(f"reading {path} needs pyarrow: pip install 'agentfly-framework[parquet]'") from None
+    number = 0
+    try:
+        with parquet.ParquetFile(path) as file:
+            for batch in file.iter_batches(batch_size=_BATCH):
+                for row in batch.to_pylist():
+                    number += 1
+                    yield f"{path} row {number}", row
+    except (OSError, ValueError, arrow.ArrowException) as error:
+        raise InputError(f"{path} is not a readable parquet file: {' '.join(str(error).split())}") from None
 
 
 def row_task(row: Mapping[str, Any], place: str, folder: Path, root: Path) -> Task | None:
@@ -73,7 +106,7 @@ def row_task(row: Mapping[str, Any], place: str, folder: Path, root: Path) -> Ta
         reference=_reference(row, place),
         id=task_id,
         level=_text(row, _LEVEL, place),
-        metadata={key: value for key, value in row.items() if key not in _USED},
+        metadata={key: _whole(value) for key, value in row.items() if key not in _USED and value is not None},
     )
 
 
@@ -100,6 +133,15 @@ def has_id(row: Mapping[str, Any]) -> bool:
     return any(row.get(key) not in (None, "") for key in _ID)
 
 
+def _whole(value: Any) -> Any:
+    """A value without the empty fields that parquet gives every record; what JSON has no form for is text."""
+    if isinstance(value, Mapping):
+        return {key: _whole(one) for key, one in value.items() if one is not None}
+    if isinstance(value, list | tuple):
+        return [_whole(one) for one in value]
+    return value if value is None or isinstance(value, str | int | float | bool) else str(value)
+
+
 def _reference(row: Mapping[str, Any], place: str) -> str | None:
     """The answer as it stands; an empty one is an answer (no items, say), a withheld one is none."""
     text = _field(row, _ANSWER, place)
@@ -119,6 +161,8 @@ def _field(row: Mapping[str, Any], names: tuple[str, ...], place: str) -> str | 
             continue
         if isinstance(value, dict | list | tuple):
             raise InputError(f"{place}: {name!r} must be text or a number, not a {type(value).__name__}")
+        if isinstance(value, float) and name in _LEVEL and value.is_integer():
+            return str(int(value))  # a column of whole numbers with a gap in it
         return str(value)
     return None
 
@@ -130,8 +174,10 @@ def _files(row: Mapping[str, Any], place: str, folder: Path, root: Path) -> tupl
         raise InputError(f"{place}: 'files' must be a list of file names")
     paths = [_inside(name, place, folder) for name in names if name.strip()]
     file_path = row.get("file_path")
-    if len(paths) == 1 and not paths[0].exists() and isinstance(file_path, str) and file_path.strip():
-        paths = [_inside(file_path, place, root)]
+    if len(paths) <= 1 and isinstance(file_path, str) and file_path.strip() and not file_path.endswith("/"):
+        whole = _inside(file_path, place, root)
+        if not paths or (not paths[0].exists() and whole.exists()):
+            paths = [whole]
     return tuple(paths)
 
 
@@ -140,4 +186,6 @@ def _inside(name: str, place: str, folder: Path) -> Path:
     pure = PurePosixPath(name.replace("\\", "/"))
     if pure.is_absolute() or ".." in pure.parts or "\0" in name or (pure.parts and ":" in pure.parts[0]):
         raise InputError(f"{place}: the file name {name!r} leads out of the dataset")
+    if any(len(part.encode(errors="surrogatepass")) > _LONGEST_NAME for part in pure.parts):
+        raise InputError(f"{place}: the file name {name[:40]!r}… is too long to be one")
     return folder / name

@@ -1,4 +1,4 @@
-"""Download of one file from the Hugging Face hub (sole import of huggingface_hub)."""
+"""Download of one file from the Hugging Face hub."""
 
 from __future__ import annotations
 

@@ -15,14 +15,13 @@ from agentfly.errors import SandboxError
 from agentfly.events import Curated, Notice
 from agentfly.nodes.committing import commit
 from agentfly.nodes.curating import rules_of
-from agentfly.nodes.evaluate import UNKNOWN
 from agentfly.nodes.state import Emit, Parts, State
 from agentfly.playbooks.checks.catalogue import READY
 from agentfly.playbooks.checks.standing import Standing, admission, measure, retirement
 from agentfly.playbooks.delta import Add, Delta, Operation, Remove
 from agentfly.playbooks.playbook import Playbook
 from agentfly.playbooks.rules import Rules
-from agentfly.protocols import Judged, Subject, Trial
+from agentfly.protocols import UNKNOWN, Judged, Subject, Trial
 from agentfly.types import Bullet, Learned
 
 SECTION = "checks"
@@ -125,7 +124,7 @@ def _known(state: State, parts: Parts) -> list[Judged]:
 
 def _own(state: State) -> list[Judged]:
     """The answers of this very run, which is not on the record yet."""
-    files = tuple(file.name for file in state["task"].files)
+    files = state["task"].file_names
     found: dict[str, Judged] = {}
     for number, trial in enumerate(state["trials"]):
         for answer, reward in _answers(trial):

@@ -26,7 +26,7 @@ async def examiner(checks: Sequence[Bullet], task: Task, parts: Parts) -> AsyncI
     if not checks:
         yield accept
         return
-    files = tuple(file.name for file in task.files)
+    files = task.file_names
     async with parts.checker.open() as worker:
 
         async def examine(answer: str, steps: Sequence[Step]) -> Sequence[CheckFailure]:

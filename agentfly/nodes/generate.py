@@ -21,6 +21,7 @@ from agentfly.types import Attempt, Recalled
 
 UNCONFINED = "unsafe"
 """The tier of a worker that nothing confines."""
+_SAMPLES = 1000  # further than the numbers of attempts go, so that no seed is used twice
 _UNSAFE = "code of the model ran WITHOUT a sandbox, as --unsafe-code allows where none works; `agentfly doctor` says how to mend that"
 
 
@@ -44,7 +45,7 @@ async def _other_cases(state: State, parts: Parts, number: int) -> tuple[Recalle
 
 
 async def attempt_task(
-    state: State, parts: Parts, emit: Emit, *, number: int, explore: bool, lesson: str = ""
+    state: State, parts: Parts, emit: Emit, *, number: int, explore: bool, lesson: str = "", sample: int | None = None
 ) -> Attempt:
     """Make attempt `number` of a run; an exploring one samples at a higher temperature.
 
@@ -57,8 +58,11 @@ async def attempt_task(
         number: counts the run's attempts from 0.
         explore: whether to sample.
         lesson: what the reflector made of the last attempt, see `Brief.lesson`.
+        sample: makes it the further attempt of that number, from 0, whose answer is asked for when attempt `number` is judged.
     """
     settings = parts.settings
+    name = str(number) if sample is None else sample_name(number, sample)
+    temperature = settings.explore_temperature if explore else settings.temperature or 0.0
     task = state["task"].without_reference()
     brief = Brief(
         task=task,
@@ -69,10 +73,10 @@ async def attempt_task(
         recall=lambda text: cases_for(text, state, parts),
         lesson=lesson,
         limits=settings.limits.record(),
-        temperature=settings.explore_temperature if explore else settings.temperature or 0.0,
-        seed=None if settings.seed is None else settings.seed + number,
+        temperature=temperature if sample is None else settings.judging.temperature,
+        seed=None if settings.seed is None else settings.seed + number + (0 if sample is None else _SAMPLES + sample),
     )
-    attempt = await (_kept if _is_kept(state, parts) else _unkept)(brief, state, parts, emit, number)
+    attempt = await (_kept if is_kept(state, parts) else _unkept)(brief, state, parts, emit, name)
     if attempt.sandbox == UNCONFINED:
         emit(Notice(text=_UNSAFE, level="warning"))
     return replace(
@@ -83,16 +87,22 @@ async def attempt_task(
     )
 
 
-def _is_kept(state: State, parts: Parts) -> bool:
+def sample_name(number: int, sample: int) -> str:
+    """What a further attempt is called that is made to judge attempt `number`."""
+    return f"{number}.{sample}"
+
+
+def is_kept(state: State, parts: Parts) -> bool:
+    """Whether attempts of a run are journaled."""
     return bool(state.get("kept")) and parts.notes is not None and parts.interrupt is not None
 
 
-async def _unkept(brief: Brief, state: State, parts: Parts, emit: Emit, number: int) -> Attempt:
+async def _unkept(brief: Brief, state: State, parts: Parts, emit: Emit, name: str) -> Attempt:
     permissions = Permissions(mode=state.get("approve", parts.settings.approve))
-    return await _attempt(replace(brief, journal=Unkept(permissions)), state, parts, emit, number)
+    return await _attempt(replace(brief, journal=Unkept(permissions)), state, parts, emit, name)
 
 
-async def _kept(brief: Brief, state: State, parts: Parts, emit: Emit, number: int) -> Attempt:
+async def _kept(brief: Brief, state: State, parts: Parts, emit: Emit, name: str) -> Attempt:
     """The attempt; LangGraph's interrupt leaves from here while a call waits for a person."""
     notes, interrupt, run_id = parts.notes, parts.interrupt, state["run_id"]
     assert notes is not None
@@ -101,25 +111,25 @@ async def _kept(brief: Brief, state: State, parts: Parts, emit: Emit, number: in
     seen, mode = _seen(brief, parts), state.get("approve", parts.settings.approve)
     while True:
         permissions = await asyncio.to_thread(permissions_of, notes, run_id, mode)
-        journal = await asyncio.to_thread(opened, notes, run_id, str(number), seen, permissions)
-        tell = Teller(emit, parts.told.setdefault((run_id, str(number)), Counter()), journal)
+        journal = await asyncio.to_thread(opened, notes, run_id, name, seen, permissions)
+        tell = Teller(emit, parts.told.setdefault((run_id, name), Counter()), journal)
         try:
-            return await _attempt(replace(brief, journal=journal), state, parts, tell, number)
+            return await _attempt(replace(brief, journal=journal), state, parts, tell, name)
         except Waiting:  # by now nothing of the attempt runs any more
             await want(notes, run_id, permissions.wanted)
         await settle(notes, run_id, interrupt)
 
 
-async def _attempt(brief: Brief, state: State, parts: Parts, emit: Emit, number: int) -> Attempt:
+async def _attempt(brief: Brief, state: State, parts: Parts, emit: Emit, name: str) -> Attempt:
     async with examiner(state.get("checks", ()), brief.task, parts) as examine:
-        workspace = prepare(parts.workspaces, state["run_id"], number, brief.task)
+        workspace = prepare(parts.workspaces, state["run_id"], name, brief.task)
         return await parts.generator.attempt(replace(brief, workspace=workspace, examine=examine), emit)
 
 
 def _seen(brief: Brief, parts: Parts) -> str:
     """A hash of what the generator sees of its task."""
     cases = [(one.case.id, one.case.solution, one.case.lesson) for one in brief.cases]
-    files = [file.name for file in brief.task.files]
+    files = list(brief.task.file_names)
     told = (parts.generator.name, brief.task.question, files, brief.playbook, cases, brief.lesson)
     sampled = (brief.temperature, brief.seed)
     return hashlib.sha256(repr((*told, *sampled)).encode(errors="surrogatepass")).hexdigest()[:24]

@@ -11,13 +11,13 @@ from agentfly.folders import remove_tree
 from agentfly.types import Task
 
 
-def location(root: Path, run_id: str, number: int) -> Path:
-    """The folder of attempt `number` of a run."""
+def location(root: Path, run_id: str, number: int | str) -> Path:
+    """The folder of attempt `number` of a run, or of a further one that goes by a name."""
     return root / run_id / str(number)
 
 
-def prepare(root: Path, run_id: str, number: int, task: Task) -> Path:
-    """An empty folder with copies of the task's files under their own names.
+def prepare(root: Path, run_id: str, number: int | str, task: Task) -> Path:
+    """An empty folder with copies of the task's files, named as `Task.file_names` has it.
 
     Raises:
         InputError: a file is missing or unreadable, or two share a name.
@@ -26,10 +26,10 @@ def prepare(root: Path, run_id: str, number: int, task: Task) -> Path:
     if folder.exists():  # left by a run that was killed and now resumes
         _remove(folder)
     folder.mkdir(parents=True)
-    for file in task.files:
-        target = folder / file.name
+    for file, name in zip(task.files, task.file_names, strict=True):
+        target = folder / name
         if target.exists():
-            raise InputError(f"two attached files are named {file.name!r}: rename one of them")
+            raise InputError(f"two attached files are named {name!r}: rename one of them")
         try:
             shutil.copyfile(file, target)
         except OSError as error:
@@ -40,7 +40,7 @@ def prepare(root: Path, run_id: str, number: int, task: Task) -> Path:
 def tidy(root: Path, run_id: str, task: Task) -> None:
     """Remove the copies and what is empty; files that the attempts produced stay."""
     run = root / run_id
-    names = {file.name for file in task.files}
+    names = set(task.file_names)
     for folder in run.glob("*"):
         with contextlib.suppress(OSError):
             folder.chmod(0o700)  # code may have closed it

@@ -79,7 +79,7 @@ def judged(db: Database, *, limit: int = 400) -> list[Judged]:
         if not fresh:
             continue
         steps = _steps(db, row["id"], row["number"])
-        files = tuple(file.name for file in task.files)
+        files = task.file_names
         for answer, reward in fresh:
             subject = Subject(question=task.question, answer=answer, steps=steps, files=files)
             found[task.id, answer] = Judged(id=f"{row['id']}/{row['number']}", subject=subject, reward=reward)

@@ -189,6 +189,8 @@ def test_the_hash_is_of_content(gaia: Path) -> None:
         ([{**ROW, "file_name": "C:/secret.txt"}], "leads out of the dataset"),
         ([{**ROW, "file_name": "gone.csv", "file_path": "../secret.txt"}], "leads out of the dataset"),
         ([{"question": "q", "files": ["link.txt"]}], "is a link that leads out"),
+        ([{"question": "q", "files": ["x" * 300]}], "line 1: the file name 'xxx"),
+        ([{"question": "q", "files": ["\ud800"]}], "is missing"),
         (["[" * 100_000], "line 1: not JSON"),
     ],
 )
@@ -243,7 +245,104 @@ def test_a_registered_name(gaia: Path) -> None:
         load_dataset("my-sweet")
 
 
-@pytest.mark.parametrize(("name", "count"), [("dabench-dev", 75), ("formula/val.jsonl", 300), ("finer/val.jsonl", 150)])
+def test_the_hash_is_of_the_tasks_whatever_the_order_and_the_format(tmp_path: Path) -> None:
+    rows = [{**ROW, "task_id": f"t-{number}", "file_name": "", "Level": number % 3 + 1} for number in range(9)]
+    lines = load_dataset(write(tmp_path / "lines", rows))
+    for level in (1, 2, 3):
+        mine = [row for row in rows if row["Level"] == level]
+        write_parquet(tmp_path / "levels", mine, f"metadata.level{level}.parquet")
+    levels = load_dataset(tmp_path / "levels")
+    assert ids(levels) != ids(lines)
+    assert levels.hash == lines.hash
+    assert sorted(levels.tasks, key=lambda task: task.id) == list(lines.tasks)
+    assert load_dataset(write(tmp_path / "fewer", rows[1:])).hash != lines.hash
+
+
+def test_instructions_are_part_of_the_hash(tmp_path: Path) -> None:
+    from agentfly.bench import adapters
+    from agentfly.types import Task
+
+    told = ["one", "other"]
+    adapter = adapters.Adapter(
+        "told", lambda row: False, lambda row, place: [Task("q", instructions=told[0])], str.__eq__
+    )
+    adapters.register_adapter(adapter)
+    path = write(tmp_path, [{"a": 1}], "mine.jsonl") / "mine.jsonl"
+    before = load_dataset(f"told:{path}").hash
+    told.reverse()
+    assert load_dataset(f"told:{path}").hash != before
+
+
+@pytest.mark.parametrize("level", [1, "1", 1.0])
+def test_a_level_is_a_number_or_text(level: Any, tmp_path: Path) -> None:
+    pa, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    row = {**ROW, "Level": level, "file_name": ""}
+    parquet.write_table(pa.Table.from_pylist([row]), tmp_path / "metadata.parquet")
+    assert load_dataset(tmp_path, levels=[1]).tasks[0].level == "1"
+
+
+def test_fields_that_parquet_fills_up_are_left_out(tmp_path: Path) -> None:
+    other = {**WITHHELD, "task_id": "c-3", "Annotator Metadata": {"Tools": "none"}}
+    rows = [WITHHELD, other]
+    write_parquet(tmp_path / "p", rows)
+    assert load_dataset(tmp_path / "p").tasks == load_dataset(write(tmp_path / "j", rows)).tasks
+
+
+def test_the_columns_of_october_2025(tmp_path: Path) -> None:
+    """`file_path` is relative to the repository; a row without file has both names empty."""
+    folder = tmp_path / "2023" / "test"
+    with_file = {**ROW, "file_path": "2023/test/a.csv"}
+    without = {**WITHHELD, "file_path": ""}
+    write_parquet(folder, [with_file, {**DUMMY, "file_path": ""}, without], "metadata.level1.parquet")
+    (folder / "a.csv").write_text("x")
+    first, second = load_dataset(tmp_path).tasks
+    assert (first.files, second.files) == ((folder / "a.csv",), ())
+    assert "file_path" not in first.metadata
+    write_parquet(folder, [{**with_file, "file_name": None}], "metadata.level1.parquet")
+    assert load_dataset(tmp_path).tasks[0].files == (tmp_path / "2023/test/a.csv",)
+
+
+def test_a_row_that_names_the_folder_has_no_file(tmp_path: Path) -> None:
+    write(tmp_path, [{**WITHHELD, "file_path": "2023/test/"}])
+    assert load_dataset(tmp_path).tasks[0].files == ()
+
+
+def test_rows_are_not_held_beyond_the_selected(tmp_path: Path) -> None:
+    import tracemalloc
+
+    rows = [{"question": f"{number} " + "x" * 1000, "id": f"t-{number}"} for number in range(4000)]
+    path = write(tmp_path, rows, "many.jsonl") / "many.jsonl"
+    tracemalloc.start()
+    dataset = load_dataset(path, limit=5)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert (len(dataset.tasks), len(dataset.ids)) == (5, 4000)
+    assert peak < 2 * 2**20 < 4000 * 1000
+
+
+def test_a_number_that_python_does_not_read_is_one_line(tmp_path: Path) -> None:
+    write(tmp_path, ['{"question": "q", "answer": ' + "9" * 5000 + "}"], "mine.jsonl")
+    with pytest.raises(InputError, match="line 1: not JSON") as error:
+        load_dataset(tmp_path / "mine.jsonl")
+    assert "\n" not in str(error.value)
+
+
+def test_a_file_has_no_splits(tmp_path: Path) -> None:
+    write(tmp_path, [WITHHELD], "mine.jsonl")
+    with pytest.raises(InputError, match="is one file and has no split 'test'"):
+        load_dataset(tmp_path / "mine.jsonl", split="test")
+
+
+def test_nothing_outside_is_read_even_for_the_hash(tmp_path: Path) -> None:
+    (tmp_path / "secret.txt").write_text("one")
+    folder = write(tmp_path / "data", [{"id": "x", "question": "q", "files": ["link.txt"]}, WITHHELD])
+    (folder / "link.txt").symlink_to(tmp_path / "secret.txt")
+    before = load_dataset(folder, levels=[2]).hash
+    (tmp_path / "secret.txt").write_text("other")
+    assert load_dataset(folder, levels=[2]).hash == before
+
+
+@pytest.mark.parametrize(("name", "count"), [("dabench-dev", 75), ("formula/val.jsonl", 300), ("finer/val.jsonl", 600)])
 def test_public_data_where_present(name: str, count: int) -> None:
     path = Path(__file__).parents[3].parent / "shared" / "data" / name
     if not path.exists():
