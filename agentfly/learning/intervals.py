@@ -49,7 +49,7 @@ class Paired:
         return (self.gained - self.lost) / self.total if self.total else 0.0
 
 
-def wilson(successes: float, total: int, z: float = Z95) -> Interval:
+def wilson(successes: float, total: float, z: float = Z95) -> Interval:
     """Wilson's score interval of a proportion (E. B. Wilson 1927), which is sound for few samples and at 0 and 1.
 
     Args:
@@ -62,7 +62,8 @@ def wilson(successes: float, total: int, z: float = Z95) -> Interval:
     share, square = successes / total, z * z
     centre = (share + square / (2 * total)) / (1 + square / total)
     half = z / (1 + square / total) * math.sqrt(share * (1 - share) / total + square / (4 * total * total))
-    return Interval(max(0.0, centre - half), min(1.0, centre + half))
+    # Rounding must not put a share of 0 or 1 outside of its own interval.
+    return Interval(max(0.0, min(share, centre - half)), min(1.0, max(share, centre + half)))
 
 
 def paired(before: Sequence[bool], after: Sequence[bool]) -> Paired:
@@ -119,5 +120,8 @@ def mcnemar(gained: int, lost: int) -> float:
     flips = gained + lost
     if flips == 0:
         return 1.0
-    tail = sum(math.comb(flips, k) for k in range(min(gained, lost) + 1))
-    return min(1.0, float(2 * tail / 2**flips))
+    tail, ways = 0, 1
+    for k in range(min(gained, lost) + 1):
+        tail += ways
+        ways = ways * (flips - k) // (k + 1)  # from one binomial coefficient to the next
+    return min(1.0, float(2 * tail / (1 << flips)))
