@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import AsyncIterator, Mapping, Sequence
-from typing import Any, cast
+from datetime import datetime
+from typing import Any, Literal, TypeAlias, cast
 
 from agentfly.composition import Composition
 from agentfly.errors import InputError
 from agentfly.events import ApprovalNeeded, Event, RunFinished
+from agentfly.memory.marks import unsee
 from agentfly.nodes.journal import paid
 from agentfly.nodes.permission import undecided
 from agentfly.nodes.state import State
@@ -17,6 +19,8 @@ from agentfly.protocols import Trial
 from agentfly.running import Approve, OnEvent, as_result, as_waiting, decided, scored
 from agentfly.store.runs import RunRecord
 from agentfly.types import Decision, Feedback, Learned, Pending, Recalled, RunResult, Task, Usage
+
+Durability: TypeAlias = Literal["sync", "exit"]
 
 
 class Drive:
@@ -95,7 +99,9 @@ class Drive:
         state = await self.state(run_id)
         return as_waiting(task, state, calls, paid(self._made.journal, run_id, len(state.get("trials", ()))))
 
-    async def reach(self, run_id: str, task: Task, first: State | None, on_event: OnEvent) -> State:
+    async def reach(
+        self, run_id: str, task: Task, first: State | None, on_event: OnEvent, *, durability: Durability = "sync"
+    ) -> State:
         """Run the graph to its end and leave the run open: what it teaches is learned together with others.
 
         Args:
@@ -103,13 +109,19 @@ class Drive:
             task: with its reference.
             first: where to begin; None goes on from the last checkpoint.
             on_event: called with each event.
+            durability: when there is a checkpoint: after each node, or only at the end. The journal has what was paid for
+                either way.
         """
         made = self._made
         made.remember_reference(run_id, task.reference)
         try:
-            async for event in self._events(first, run_id):
-                on_event(event)
-            return await self.state(run_id)
+            state: State | None = None
+            async for kind, told in self._streamed(first, run_id, durability=durability):
+                if kind == "custom":
+                    on_event(told)
+                else:
+                    state = told
+            return state or await self.state(run_id)
         except BaseException as error:
             failed = isinstance(error, Exception)
             made.runs.fail(run_id, str(error) if failed else "interrupted", "error" if failed else "interrupted")
@@ -139,6 +151,28 @@ class Drive:
         made.journal.forget(run_id)
         for known in [key for key in made.parts.told if key[0] == run_id]:
             del made.parts.told[known]
+
+    async def take_back(self, run_id: str) -> None:
+        """Forget what an open run recorded in a node that was cut off: the node runs again, and records it again."""
+        snapshot = await self._made.graph.aget_state(_thread(run_id))
+        if any(task.result is not None for task in snapshot.tasks):
+            return  # the node was finished, and what it gave is on disk
+        since = datetime.fromisoformat(snapshot.created_at).timestamp() if snapshot.created_at else None
+        unsee(self._made.home.db, run_id, since)
+
+    def leftovers(self, prefix: str) -> list[str]:
+        """Ids of the runs that could begin again from what is on disk.
+
+        Args:
+            prefix: what their ids begin with.
+        """
+        self._made.checkpointer.setup()
+        found = self._made.home.db.read(
+            """SELECT run_id AS id FROM journal WHERE substr(run_id, 1, :n) = :prefix
+               UNION SELECT thread_id FROM checkpoints WHERE substr(thread_id, 1, :n) = :prefix ORDER BY id""",
+            {"n": len(prefix), "prefix": prefix},
+        )
+        return [row["id"] for row in found]
 
     async def _close(self, run_id: str, task: Task, state: State) -> RunResult:
         result = await self.result(task, state)
@@ -180,11 +214,30 @@ class Drive:
     async def _events(
         self, first: State | None, thread: str, decisions: Mapping[str, Decision] | None = None
     ) -> AsyncIterator[Event]:
+        async for kind, told in self._streamed(first, thread, decisions):
+            if kind == "custom":
+                yield cast(Event, told)
+
+    async def _streamed(
+        self,
+        first: State | None,
+        thread: str,
+        decisions: Mapping[str, Decision] | None = None,
+        *,
+        durability: Durability = "sync",
+    ) -> AsyncIterator[tuple[str, Any]]:
+        """What the graph has to say: events (``custom``), and its state after each node (``values``)."""
         from agentfly.graph import answer
 
         graph, given = self._made.graph, answer(decisions) if decisions else first
-        async for event in graph.astream(given, _thread(thread), stream_mode="custom", durability="sync"):
-            yield cast(Event, event)
+        if first is None:
+            await self.take_back(thread)
+            state = await self.state(thread)
+            if not decisions and not {"recalled", "trials"} & state.keys():
+                given = state  # cut off before its first node: the graph has nothing to go on from
+        modes: Any = ["custom", "values"]
+        async for kind, told in graph.astream(given, _thread(thread), stream_mode=modes, durability=durability):
+            yield kind, told
 
     def _judged(self, record: RunRecord, feedback: Feedback) -> State:
         """The state in which the graph enters at reflect."""

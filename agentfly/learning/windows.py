@@ -7,15 +7,18 @@ kept is not kept twice, and the curator is not asked again.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from agentfly.composition import Composition
 from agentfly.events import Curated, Event
+from agentfly.learning.docket import Docket
+from agentfly.memory.marks import keep_policy
 from agentfly.nodes.batch import curate_window
 from agentfly.nodes.curate import CREDIT
 from agentfly.nodes.journal import Remembered
-from agentfly.nodes.retain import best, remember, retain
+from agentfly.nodes.retain import best, remember, retain_at_once
 from agentfly.nodes.state import Emit, Parts, State
 from agentfly.types import Task
 
@@ -37,6 +40,10 @@ class Member:
     @property
     def run_id(self) -> str:
         return self.state["run_id"]
+
+
+def _nobody(asked: object) -> object:
+    raise RuntimeError(f"a run of a window waits for a person: {asked!r}")
 
 
 class Window:
@@ -64,14 +71,28 @@ class Window:
 
     async def keep(self, member: Member) -> Member:
         """Put the attempts of a run on record, and remember it as a case."""
+        return self.keep_all([member])[0]
+
+    def keep_all(self, members: Sequence[Member]) -> list[Member]:
+        """Put the attempts of the runs on record, in their order, and remember each as a case: all of it, or nothing."""
+        made, kept = self._made, list[Member]()
+        with made.home.db.write():
+            judged = made.bank.mark().judged
+            for member in members:
+                record = made.runs.show(member.run_id)
+                if record.feedback is None:
+                    kept.append(self._kept_one(member))
+                else:  # it was kept before the process was killed
+                    kept.append(replace(member, state=State(**{**member.state, "learned": record.learned})))
+            keep_policy(made.home.db, made.bank.policy, made.bank.embedder.name, judged)
+        return kept
+
+    def _kept_one(self, member: Member) -> Member:
         runs, run_id, trials = self._made.runs, member.run_id, member.state["trials"]
-        record = runs.show(run_id)
-        if record.feedback is not None:  # it was kept before the process was killed
-            return replace(member, state=State(**{**member.state, "learned": record.learned}))
         # Before curating: the checks that this window proposes are measured on all of its answers.
         for number, trial in enumerate(trials):
             runs.add_attempt(run_id, number, trial.attempt, trial.feedback)
-        state = State(**{**member.state, **await retain(member.state, self._made.parts, self._emit)})
+        state = State(**{**member.state, **retain_at_once(member.state, self._made.parts, self._emit)})
         # At once: a run that is interrupted from here on names the case that was kept.
         runs.set_feedback(run_id, trials[0].feedback, state["learned"])
         return replace(member, state=state)
@@ -82,19 +103,23 @@ class Window:
         for again in (True, False):
             chosen = [member for member in members if member.again is again]
             if chosen:
-                parts = self._parts(chosen[0].run_id, again)
+                parts = self._parts([member.run_id for member in chosen], again)
                 changes = await curate_window([member.state for member in chosen], parts, self._count)
                 for member, change in zip(chosen, changes, strict=True):
                     changed[member.run_id] = await self._mended(member, change)
         return [changed[member.run_id] for member in members]
 
-    def _parts(self, run_id: str, again: bool) -> Parts:
+    def _parts(self, runs: Sequence[str], again: bool) -> Parts:
         from agentfly.gates.always import Always
 
-        parts = self._made.parts
+        made, parts = self._made, self._made.parts
         if parts.notes is not None:
-            curator = Remembered(parts.curator, parts.notes, run_id, WORK, ordered=True)
-            parts = replace(parts, curator=curator)
+            # Under the first of them; of other runs it would be another window.
+            work = f"{WORK} {hashlib.sha256(repr(runs).encode()).hexdigest()[:16]}"
+            curator = Remembered(parts.curator, parts.notes, runs[0], work, ordered=True)
+            docket = Docket(made.playbook, made.home.db.write, parts.notes, runs[0], work)
+            # With somebody to ask, a gate's attempt is journaled; nothing in a window is ever asked of anybody.
+            parts = replace(parts, curator=curator, playbook=docket, interrupt=_nobody)
         if again:
             return parts
         return replace(parts, gate=lambda feedback: Always("the task of a recorded trace cannot be judged again"))

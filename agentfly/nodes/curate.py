@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 from agentfly.errors import AgentflyError, ProviderError, ReplyError
 from agentfly.events import Curated
 from agentfly.nodes.admission import admit
 from agentfly.nodes.committing import commit
 from agentfly.nodes.curating import request, rules_of
-from agentfly.nodes.gating import decide
+from agentfly.nodes.gating import Judged, decide
 from agentfly.nodes.journal import Remembered
 from agentfly.nodes.retiring import retire
 from agentfly.nodes.state import Emit, Parts, State
 from agentfly.playbooks.delta import Add, Delta, Merge, Operation, Proposed, TagBullet
 from agentfly.playbooks.playbook import Playbook
 from agentfly.protocols import CallOptions, Trial
+from agentfly.records import from_json, to_data
 from agentfly.structured import ask
 from agentfly.types import TRUSTED, Learned, Reflection, Usage
 
@@ -25,6 +27,14 @@ FETCHED = "learned from content fetched from outside; look at it and apply it yo
 CREDIT = "credit from the attempt"
 OPTIONS = CallOptions(temperature=0.0, max_tokens=300)
 _EMPTY = Delta(operations=())
+
+
+@runtime_checkable
+class Noting(Protocol):
+    """A playbook's ledger that notes gates' verdicts before anything is done upon them."""
+
+    def verdict(self, delta: Delta, run: str) -> Mapping[str, Any] | None: ...
+    def decide(self, delta: Delta, run: str, told: Mapping[str, Any]) -> None: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,8 +168,6 @@ async def judge(
         proposed: operations on words.
         support: goes into the evidence: which reflections asked for it.
     """
-    if (known := _ruled(state, parts, proposed)) is not None:
-        return Ruling(learned=known)
     current, rules = parts.playbook.current(), rules_of(parts)
     if fetched(state):
         return _dropped(state, parts, emit, proposed, FETCHED, {**_seen(state), **(support or {})})
@@ -168,7 +176,7 @@ async def judge(
         refused = "; ".join(refusal.reason for refusal in current.refusals(proposed, rules=rules))
         emit(Curated(accepted=False, reason=refused or "nothing to change"))
         return Ruling(learned=Learned())
-    judged = await decide(state, parts, emit, current, proposed, candidate)
+    judged = await _decided(state, parts, emit, current, proposed, candidate)
     verdict, evidence = judged.verdict, {**judged.evidence, **(support or {})}
     untried = outside(state) and not verdict.trials
     if verdict.accepted and not untried:
@@ -184,16 +192,20 @@ def credit(state: State, parts: Parts, emit: Emit, tags: Iterable[TagBullet]) ->
     operations = () if fetched(state) else tuple(tags)
     if not operations:
         return None
-    delta = Delta(operations=operations)
-    return _ruled(state, parts, delta) or commit(state, parts, emit, delta, CREDIT, _seen(state))
+    return commit(state, parts, emit, Delta(operations=operations), CREDIT, _seen(state))
 
 
-def _ruled(state: State, parts: Parts, delta: Delta) -> Learned | None:
-    """What was decided on this delta before the process was killed that learned from the run's window."""
-    ruling = parts.playbook.ruled(delta, state["run_id"]) if state.get("windowed") else None
-    if ruling is None:
-        return None
-    return Learned(delta=ruling.version, accepted=ruling.version is not None, reason=ruling.reason)
+async def _decided(
+    state: State, parts: Parts, emit: Emit, current: Playbook, proposed: Delta, candidate: Playbook
+) -> Judged:
+    """The gate's verdict; the one that was noted before the process was killed that learned from the run's window."""
+    docket = parts.playbook if isinstance(parts.playbook, Noting) else None
+    if docket is not None and (told := docket.verdict(proposed, state["run_id"])) is not None:
+        return from_json(Judged, json.dumps(told))
+    judged = await decide(state, parts, emit, current, proposed, candidate)
+    if docket is not None:
+        docket.decide(proposed, state["run_id"], to_data(judged))
+    return judged
 
 
 def tags_of(state: State) -> tuple[TagBullet, ...]:

@@ -8,10 +8,9 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from agentfly.nodes.evaluate import UNKNOWN
 from agentfly.nodes.state import Parts, State
 from agentfly.prompts import render
-from agentfly.protocols import CallOptions, Trial
+from agentfly.protocols import UNKNOWN, CallOptions, Trial
 from agentfly.structured import ask
 from agentfly.types import Attempt, Message, Reflection, Tag, Usage
 

@@ -201,12 +201,14 @@ def paid(notes: Notes, run_id: str, finished: int) -> tuple[Reply, ...]:
         run_id: of the run.
         finished: how many attempts are finished: those of lower numbers.
     """
-    open_ = (
-        entry
-        for entry in notes.read(run_id)
-        if entry.kind == REPLY and not (entry.attempt.isdecimal() and int(entry.attempt) < finished)
-    )
+    open_ = (entry for entry in notes.read(run_id) if entry.kind == REPLY and not _counted(entry.attempt, finished))
     return tuple(_reply(entry.payload) for entry in open_)
+
+
+def _counted(attempt: str, finished: int) -> bool:
+    """Whether an attempt is finished, or judging it is: that goes by its number and, after a dot, a name."""
+    number = attempt.partition(".")[0]
+    return number.isdecimal() and int(number) < finished
 
 
 def _reply(payload: Mapping[str, Any]) -> Reply:

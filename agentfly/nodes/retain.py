@@ -15,16 +15,30 @@ from agentfly.types import TRUSTED, Attempt, Case, CaseStatus, Feedback, Learned
 
 
 async def retain(state: State, parts: Parts, emit: Emit) -> State:
-    trials = tuple(trial for trial in state["trials"] if not cut_short(trial))
-    learned = state.get("learned", Learned())
+    learned, trials = state.get("learned", Learned()), judge_shown(state, parts)
+    if not trials:
+        return {"learned": learned}
+    return {"learned": replace(learned, cases=await remember(state, best(trials), parts, emit))}
+
+
+def retain_at_once(state: State, parts: Parts, emit: Emit) -> State:
+    """As `retain`, in the thread that asks for it, so that it can be part of a transaction."""
+    learned, trials = state.get("learned", Learned()), judge_shown(state, parts)
+    if not trials or not parts.settings.learning.cases:
+        return {"learned": learned}
+    cases = _keep(state, best(trials), parts)
+    emit(Retained(cases=cases))
+    return {"learned": replace(learned, cases=cases)}
+
+
+def judge_shown(state: State, parts: Parts) -> tuple[Trial, ...]:
+    """Credit what was shown with what its attempts earned; the trials that there is something to learn from."""
     if not cut_short(state["trials"][0]):
         for number, trial in enumerate(state["trials"]):  # those that a gate made were shown nothing of their own
             if not cut_short(trial):
                 parts.memory.record_outcome(showing(state["run_id"], number), trial.feedback.reward)
         parts.playbook.shown([bullet.id for bullet in state.get("bullets", ())])
-    if not trials:
-        return {"learned": learned}
-    return {"learned": replace(learned, cases=await remember(state, best(trials), parts, emit))}
+    return tuple(trial for trial in state["trials"] if not cut_short(trial))
 
 
 async def remember(state: State, trial: Trial, parts: Parts, emit: Emit) -> tuple[str, ...]:

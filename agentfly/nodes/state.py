@@ -14,7 +14,7 @@ from agentfly.playbooks.delta import Delta
 from agentfly.playbooks.history import Committed
 from agentfly.playbooks.playbook import Playbook
 from agentfly.playbooks.rules import Rules
-from agentfly.protocols import Checker, Exposure, Gate, Generator, Judged, Model, Solved, Trial
+from agentfly.protocols import Checker, Exposure, Gate, Generator, Hearing, Judged, Model, Solved, Trial
 from agentfly.types import Attempt, Bullet, Case, Feedback, Learned, Recalled, Reflection, Task, Usage
 
 Emit = Callable[[Event], None]
@@ -161,8 +161,8 @@ class Parts:
     reflector: Model
     curator: Model
     checker: Checker
-    judge: Callable[[str, Task, Attempt, Path], Awaitable[Feedback | None]]
-    """(run id, task, attempt, workspace) -> feedback that may be learned from; None where there is nothing to go by."""
+    judge: Callable[[Hearing], Awaitable[Feedback | None]]
+    """Feedback that may be learned from; None where there is nothing to go by."""
     gate: Callable[[Feedback], Gate]
     """The gate for deltas that were learned from this feedback."""
     reference: Callable[[str], str | None]

@@ -6,7 +6,7 @@ import json
 import secrets
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from agentfly.errors import InputError
@@ -121,7 +121,9 @@ class AdaptationStore:
             if found and not again:
                 id, owner = found[0]
                 if owner not in ("", process.mark()) and not process.gone(owner):
-                    raise InputError(f"{id} is being worked on by another process; wait for it to end")
+                    raise InputError(
+                        f"{id} is being worked on by another process ({_named(owner)}); wait for it to end"
+                    )
                 tx.execute("UPDATE adaptations SET owner = ? WHERE id = ?", (process.mark(), id))
                 return id, True
             id = f"learn-{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(2)}"
@@ -135,6 +137,13 @@ class AdaptationStore:
         """This process works on it no more; somebody may go on with it."""
         with self._db.write() as tx:
             tx.execute("UPDATE adaptations SET owner = '' WHERE id = ?", (id,))
+
+    def note(self, id: str, told: Mapping[str, Any]) -> None:
+        """Note what has become of it so far, beside what was noted before; `finish` puts the outcome in its place."""
+        with self._db.write() as tx:
+            known = json.loads(tx.read("SELECT outcome FROM adaptations WHERE id = ?", (id,))[0][0])
+            outcome = json.dumps({**known, **told}, default=str)
+            tx.execute("UPDATE adaptations SET outcome = ? WHERE id = ?", (outcome, id))
 
     def finish(self, id: str, outcome: Mapping[str, Any]) -> None:
         """Close it."""
@@ -170,12 +179,29 @@ class AdaptationStore:
         rows = self._db.read("SELECT id FROM adaptations ORDER BY created DESC LIMIT 1")
         return rows[0][0] if rows else None
 
+    def unfinished(self) -> list[str]:
+        """Ids of those that can be gone on with, the latest first."""
+        rows = self._db.read("SELECT id FROM adaptations WHERE finished IS NULL ORDER BY created DESC")
+        return [row[0] for row in rows]
+
     def add(self, id: str, samples: Iterable[Sample]) -> None:
         """Put samples on record; one of the same phase, epoch and place is replaced."""
         with self._db.write() as tx:
             tx.executemany(
                 "INSERT OR REPLACE INTO samples (adaptation, phase, epoch, place, run_id, sample) VALUES (?, ?, ?, ?, ?, ?)",
                 [(id, one.phase, one.epoch, one.place, one.run_id, to_json(one)) for one in samples],
+            )
+
+    def forget(self, id: str, samples: Iterable[Sample], stages: Iterable[Stage] = ()) -> None:
+        """Take samples off the record, and windows that taught nothing, because they are tried again."""
+        with self._db.write() as tx:
+            tx.executemany(
+                "DELETE FROM samples WHERE adaptation = ? AND phase = ? AND epoch = ? AND place = ?",
+                [(id, one.phase, one.epoch, one.place) for one in samples],
+            )
+            tx.executemany(
+                "DELETE FROM stages WHERE adaptation = ? AND phase = ? AND epoch = ? AND number = ?",
+                [(id, one.phase, one.epoch, one.number) for one in stages],
             )
 
     def samples(self, id: str, phase: str | None = None) -> list[Sample]:
@@ -189,13 +215,20 @@ class AdaptationStore:
 
     def reach(self, id: str, stage: Stage) -> None:
         """Put on record that a window has been learned from."""
+        stage = stage if stage.finished else replace(stage, finished=time.time())
         with self._db.write() as tx:
             tx.execute(
                 "INSERT OR REPLACE INTO stages (adaptation, phase, epoch, number, finished, stage) VALUES (?, ?, ?, ?, ?, ?)",
-                (id, stage.phase, stage.epoch, stage.number, stage.finished or time.time(), to_json(stage)),
+                (id, stage.phase, stage.epoch, stage.number, stage.finished, to_json(stage)),
             )
 
     def stages(self, id: str) -> list[Stage]:
         """Stages on record in their order."""
         rows = self._db.read("SELECT stage FROM stages WHERE adaptation = ? ORDER BY epoch, number", (id,))
         return [from_json(Stage, row[0]) for row in rows]
+
+
+def _named(owner: str) -> str:
+    """A process as people know it, from its mark."""
+    host, pid, *_ = [*owner.split("|"), "", ""]
+    return f"{pid} on {host}"

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Collection, Iterable
+from dataclasses import replace
 from time import monotonic
 from typing import TypeVar
 
 from agentfly.composition import Composition
-from agentfly.driving import Drive
-from agentfly.errors import InputError, UserError
+from agentfly.driving import Drive, Durability
+from agentfly.errors import AgentflyError, InputError, UserError
+from agentfly.learning.adaptation.breaker import Breaker
 from agentfly.nodes.state import Emit, State
 from agentfly.store.adaptations import Sample, Verdict
-from agentfly.store.runs import INTERRUPTED, RUNNING, RunRecord
-from agentfly.types import Attempt, RunResult, Task, Usage
+from agentfly.store.runs import RUNNING, RunRecord
+from agentfly.types import Attempt, Feedback, RunResult, Task, Usage
 
 T = TypeVar("T")
-OPEN = frozenset({INTERRUPTED, RUNNING, "error"})
-"""Statuses of a run that has no result yet."""
 
 
 class Attempts:
@@ -26,33 +26,44 @@ class Attempts:
     Args:
         made: the agent's parts.
         emit: takes events.
+        breaker: told how each ends.
     """
 
-    def __init__(self, made: Composition, emit: Emit) -> None:
-        self.made, self.drive, self._emit = made, Drive(made), emit
+    def __init__(self, made: Composition, emit: Emit, breaker: Breaker) -> None:
+        self.made, self.drive = made, Drive(made)
+        self._emit, self._breaker = emit, breaker
         self._begun: dict[str, float] = {}
 
-    async def frozen(self, run_id: str, task: Task, draw: str) -> RunResult:
-        """Answer a task without learning anything, and without the cases of this very task."""
-        known = self._known(run_id)
-        if known is not None and known.status not in OPEN:
-            return _recorded(known, task)
-        state = await self._reached(run_id, task, known, draw, learn=False)
-        result = await self.drive.result(task, state)
-        self.drive.write(state, result)
-        await self.drive.clear(run_id)
-        return result
+    async def frozen(self, run_id: str, task: Task, draw: str) -> tuple[State, RunResult]:
+        """Answer a task without learning anything, and without the cases of this very task; the run stays open."""
+        state = await self._worked_on(run_id, task, draw, learn=False)
+        return state, await self.drive.result(task, state)
 
-    async def learning(self, run_id: str, task: Task, draw: str) -> State | None:
-        """Work on a task up to the reflection; None where it is learned from already."""
-        known = self._known(run_id)
-        if known is not None and known.status not in OPEN:
-            return None
-        return await self._reached(run_id, task, known, draw, learn=True)
+    async def learning(self, run_id: str, task: Task, draw: str) -> State:
+        """Work on a task up to the reflection; the run stays open."""
+        return await self._worked_on(run_id, task, draw, learn=True)
 
     def seconds(self, run_id: str) -> float:
         """How long a run has been worked on here."""
-        return monotonic() - self._begun.pop(run_id, monotonic())
+        return round(monotonic() - self._begun.pop(run_id, monotonic()), 3)
+
+    async def closed(self, run_id: str) -> None:
+        """The run is on record: what it could have begun again from goes."""
+        await self.drive.clear(run_id)
+
+    def interrupted(self, runs: Iterable[str]) -> None:
+        """Leave runs that were not closed to whoever goes on."""
+        for run_id in runs:
+            known = self._known(run_id)
+            if known is not None and known.status == RUNNING:
+                self.made.runs.fail(run_id, "interrupted")
+            self._begun.pop(run_id, None)
+
+    async def sweep(self, prefix: str, closed: Collection[str]) -> None:
+        """Remove what is left of closed runs whose process was killed before it could clear up after them."""
+        for run_id in self.drive.leftovers(prefix):
+            if run_id in closed:
+                await self.drive.clear(run_id)
 
     def _known(self, run_id: str) -> RunRecord | None:
         try:
@@ -61,34 +72,62 @@ class Attempts:
             return None
         return record if record.id == run_id else None
 
-    async def _reached(self, run_id: str, task: Task, known: RunRecord | None, draw: str, *, learn: bool) -> State:
-        made = self.made
-        self._begun[run_id] = monotonic()
-        first: State | None = {
+    async def _worked_on(self, run_id: str, task: Task, draw: str, *, learn: bool) -> State:
+        made, self._begun[run_id] = self.made, monotonic()
+        first = self._first(run_id, task, draw, learn=learn)
+        begin: State | None = first
+        if self._known(run_id) is None:
+            made.runs.start(run_id, task, made.model_choice[0], made.strategy, made.settings, learn=learn)
+        else:
+            made.runs.reopen(run_id)
+            begin = await self._gone_on_with(run_id, first)
+        try:
+            # An answer that teaches nothing begins again from the journal: it needs no checkpoint after each node.
+            durability: Durability = "sync" if learn else "exit"
+            state = await self.drive.reach(run_id, task, begin, self._emit, durability=durability)
+        except AgentflyError as error:
+            if isinstance(error, UserError) and not isinstance(error, InputError):
+                raise  # no usable model, home or sandbox: no task would fare better
+            # This task's own affair, such as a reference that cannot be compared, or a file that is gone.
+            state = await self._failed(run_id, first, error)
+            self._breaker.saw(run_id, str(error), provider=not isinstance(error, InputError))
+            return state
+        attempt = state["trials"][0].attempt if state.get("trials") else state["attempt"]
+        self._breaker.saw(run_id, attempt.reason if attempt.status == "error" else None)
+        return state
+
+    async def _gone_on_with(self, run_id: str, first: State) -> State | None:
+        """Where a run that was begun goes on: None is where it was."""
+        state = await self.drive.state(run_id)
+        if "attempt" in state and state["attempt"].status == "error" and not state.get("trials"):
+            # Its provider failed: it is tried again, but for the replies that are in the journal.
+            await self.made.checkpointer.adelete_thread(run_id)
+            state = State()
+        await self.drive.take_back(run_id)
+        return None if state else first
+
+    async def _failed(self, run_id: str, first: State, error: AgentflyError) -> State:
+        """The state of a run that ended in an error of its task."""
+        state = await self.drive.state(run_id)
+        self.made.runs.reopen(run_id)
+        told = state.get("attempt", Attempt(task_id=first["task"].id))
+        told = replace(told, status="error", reason=str(error))
+        return State(**{**first, **state, "attempt": told, "trials": ()})
+
+    def _first(self, run_id: str, task: Task, draw: str, *, learn: bool) -> State:
+        approve = self.made.settings.approve
+        return {
             "run_id": run_id,
             "task": task.without_reference(),
             "learn": learn,
             "kept": True,
             "windowed": True,
-            "approve": "never" if made.settings.approve == "ask" else made.settings.approve,
+            "approve": "never" if approve == "ask" else approve,
+            # In a later epoch the task's own case would make it right whatever else was learned.
             "exclude_self": True,
             "draw": draw,
             "usage": Usage(),
         }
-        if known is None:
-            made.runs.start(run_id, task, made.model_choice[0], made.strategy, made.settings, learn=learn)
-        else:
-            made.runs.reopen(run_id)
-            if await self.drive.state(run_id):
-                first = None
-        try:
-            return await self.drive.reach(run_id, task, first, self._emit)
-        except UserError as error:  # such as a reference that cannot be compared: this task's own affair
-            state = await self.drive.state(run_id)
-            made.runs.reopen(run_id)
-            told = Attempt(task_id=task.id, status="error", reason=str(error))
-            start = first or State(run_id=run_id, task=task.without_reference(), usage=Usage())
-            return State(**{**start, **state, "attempt": state.get("attempt", told), "trials": ()})
 
 
 def as_sample(result: RunResult, state: State | None, **place: object) -> Sample:
@@ -110,7 +149,7 @@ def as_sample(result: RunResult, state: State | None, **place: object) -> Sample
         answer=result.answer,
         usage=result.usage,
         attempts=max(1, len(trials)),
-        solved=any(trial.feedback.success for trial in trials),
+        solved=any(trial.feedback.success and not says_nothing(trial.feedback) for trial in trials),
         cases=result.learned.cases,
         kept=result.learned.accepted,
         **place,  # type: ignore[arg-type]
@@ -119,30 +158,17 @@ def as_sample(result: RunResult, state: State | None, **place: object) -> Sample
 
 def verdict_on(result: RunResult) -> Verdict:
     """How a sample ended. A limit that was hit with a right answer at hand is a right answer."""
-    if result.reward is not None and result.reward >= 0.5:
+    judged = result.reward is not None and not says_nothing(result.feedback)
+    if judged and result.reward is not None and result.reward >= 0.5:
         return "correct"
     if result.status in ("limit", "error", "no_answer"):
         return result.status
-    return "unjudged" if result.reward is None else "wrong"
+    return "wrong" if judged else "unjudged"
 
 
-def _recorded(record: RunRecord, task: Task) -> RunResult:
-    """The result of a run that was finished before the process was killed."""
-    attempt = record.attempts[0] if record.attempts else Attempt(task_id=task.id)
-    return RunResult(
-        run_id=record.id,
-        status=attempt.status,
-        answer=record.answer,
-        reward=record.reward,
-        steps=len(attempt.steps),
-        usage=record.usage,
-        recalled=record.shown_cases,
-        bullets=record.shown_bullets,
-        learned=record.learned,
-        task=task,
-        attempt=attempt,
-        feedback=record.feedback,
-    )
+def says_nothing(feedback: Feedback | None) -> bool:
+    """Whether a feedback only says that there is an answer, which nobody has looked at."""
+    return feedback is not None and feedback.source == "environment" and feedback.reward == 0.5
 
 
 async def side_by_side(work: Iterable[Callable[[], Awaitable[T]]], most: int, done: Callable[[T], None]) -> list[T]:

@@ -8,8 +8,8 @@ the same call goes on where it was.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, replace
 from time import monotonic
 from typing import Any
 
@@ -17,71 +17,21 @@ from agentfly.composition import Composition
 from agentfly.config import ShowSettings
 from agentfly.errors import InputError
 from agentfly.learning.adaptation.attempts import Attempts, as_sample, side_by_side
-from agentfly.learning.adaptation.marks import Mark, back_to, mark
-from agentfly.learning.adaptation.plan import PARTS, Plan, identity, ordered
-from agentfly.learning.windows import Member, Window
-from agentfly.nodes.state import Emit, State
-from agentfly.records import to_data
-from agentfly.store.adaptations import AdaptationStore, Sample, Stage
-from agentfly.types import RunResult, Task, Usage
+from agentfly.learning.adaptation.book import CourseBook, accuracy
+from agentfly.learning.adaptation.breaker import Breaker
+from agentfly.learning.adaptation.ending import Best, Ended, ending, keep_best
+from agentfly.learning.adaptation.groups import Tasks
+from agentfly.learning.adaptation.lesson import Lesson, Teacher, stage
+from agentfly.learning.adaptation.plan import BASE, LEARN, PARTS, TEST, VALIDATE, Plan, identity, ordered, windows
+from agentfly.learning.adaptation.progress import Count, OnProgress, Progress
+from agentfly.nodes.state import Emit
+from agentfly.store.adaptations import AdaptationStore, Sample
+from agentfly.types import Task
 
-BASE, LEARN, VALIDATE, TEST = "base", "learn", "validate", "test"
+__all__ = ["BASE", "LEARN", "TEST", "VALIDATE", "Course", "Ended", "OnProgress", "Progress", "Tasks"]
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Progress:
-    """Where a course stands."""
-
-    id: str
-    phase: str
-    done: int
-    """Samples of this phase that are done, those of earlier calls included."""
-    total: int
-    correct: int
-    usage: Usage
-    """Of the phase."""
-    left: float | None
-    """Seconds to the end of the phase at the pace so far; None where there is no pace yet."""
-    resumed: bool = False
-
-
-OnProgress = Callable[[Progress], None]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tasks:
-    """What to learn from, and what not to."""
-
-    train: Sequence[Task]
-    validation: Sequence[Task] = ()
-    test: Sequence[Task] = ()
-
-    def groups(self) -> Mapping[str, Sequence[Task]]:
-        return {LEARN: self.train, VALIDATE: self.validation, TEST: self.test}
-
-
-@dataclass(slots=True, kw_only=True)
-class _Best:
-    """The best validation so far."""
-
-    accuracy: float = -1.0
-    samples: int = 0
-    mark: Mark | None = None
-    since: int = 0
-    """Validations that were no better."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ended:
-    """How a course ended."""
-
-    id: str
-    reason: str
-    """``done``, ``early`` (no better validation), ``budget``."""
-    kept: int | None = None
-    """Samples after which the version that was kept had been learned; None where it is the last one."""
-    notices: tuple[str, ...] = ()
-    resumed: bool = False
+_AT_WORK: set[tuple[str, str]] = set()
+"""Home and id of the courses that this process works on."""
 
 
 class Course:
@@ -109,14 +59,14 @@ class Course:
         on_progress: OnProgress = lambda progress: None,
         again: bool = False,
     ) -> None:
-        _check(tasks)
+        tasks.check()
         self._made, self._tasks, self._plan = made, tasks, plan
         self._emit, self._on_progress, self._again = emit, on_progress, again
         self._store = AdaptationStore(made.home.db)
-        self._attempts = Attempts(made, emit)
         self._notices: list[str] = []
-        self._begun = monotonic()
+        self._open: set[str] = set()
         self._id, self._resumed = "", False
+        self._worked, self._since = 0.0, monotonic()
 
     @property
     def id(self) -> str:
@@ -128,23 +78,55 @@ class Course:
 
         Raises:
             InputError: another process works on it.
+            ProviderError: the model's provider failed several attempts in a row, which do not count.
             UserError: the agent cannot work as it is set up.
         """
-        made, plan = self._made, self._plan
-        _ = made.parts  # an unknown model or a missing key is said before anything is recorded
-        settings = made.settings.model_dump(mode="json")
-        same = identity(self._tasks.groups(), plan, settings, made.model_choice[0])
-        told = {**asdict(plan), "model": made.model_choice[0], "strategy": made.strategy, "settings": settings}
-        told |= {"tasks": {name: len(group) for name, group in self._tasks.groups().items()}}
-        self._id, self._resumed = self._store.open(same, told, again=self._again)
+        await self._made.toolset.connect()
+        _ = self._made.parts  # an unknown model or a missing key is said before anything is recorded
+        self._begin()
         try:
-            await self._frozen(BASE, 0, self._tasks.test)
-            ended = await self._learn()
-            await self._tests()
+            return await self._run()
         except BaseException:
+            self._attempts.interrupted(self._open)
+            self._book.forget(self._breaker.row, self._plan.window)
             self._store.release(self._id)
             raise
-        self._store.finish(self._id, {**asdict(ended), "resumed": self._resumed})
+        finally:
+            _AT_WORK.discard(self._place)
+
+    @property
+    def _place(self) -> tuple[str, str]:
+        return str(self._made.home.path), self._id
+
+    def _begin(self) -> None:
+        made, plan, groups = self._made, self._plan, self._tasks.groups()
+        settings = made.settings.model_dump(mode="json")
+        same = identity(groups, plan, settings, made.model_choice[0])
+        told = {**asdict(plan), "model": made.model_choice[0], "strategy": made.strategy, "settings": settings}
+        told |= {"tasks": {name: len(group) for name, group in groups.items()}}
+        id, self._resumed = self._store.open(same, told, again=self._again)
+        self._id = id
+        if self._place in _AT_WORK:
+            raise InputError(f"{id} is being worked on by this process already; wait for it to end")
+        self._book = CourseBook(self._store, id)
+        self._breaker = Breaker(self._book.worked)
+        self._attempts = Attempts(made, self._emit, self._breaker)
+        _AT_WORK.add(self._place)
+
+    async def _run(self) -> Ended:
+        await self._attempts.sweep(f"{self._id}-", self._book.closed)
+        await self._frozen(BASE, 0, self._tasks.test)
+        noted = self._book.noted
+        if "ending" not in noted:
+            self._worked, self._since = float(noted.get("seconds", 0.0)), monotonic()
+            try:
+                told = await self._learn()
+            finally:
+                self._tick()
+            self._book.note(ending=told)
+        ended = keep_best(self._made, self._book, resumed=self._resumed)
+        await self._tests()
+        self._store.finish(self._id, {**asdict(ended), "seconds": self._book.noted.get("seconds", 0.0)})
         return ended
 
     # Frozen evaluation
@@ -154,221 +136,122 @@ class Course:
         for parts in self._plan.ablations:
             if set(parts) != set(PARTS):
                 show = ShowSettings(**{name: name in parts for name in PARTS})
-                attempts = Attempts(self._made.varied({"show": show}), self._emit)
+                attempts = Attempts(self._made.varied({"show": show}), self._emit, self._breaker)
                 await self._frozen(f"{TEST}:{'+'.join(parts) or 'nothing'}", 0, self._tasks.test, attempts)
 
-    async def _frozen(self, phase: str, epoch: int, tasks: Sequence[Task], attempts: Attempts | None = None) -> float:
-        """Answer tasks without learning; the accuracy over all of them."""
+    async def _frozen(
+        self, phase: str, epoch: int, tasks: Sequence[Task], attempts: Attempts | None = None
+    ) -> list[Sample]:
+        """Answer tasks without learning; all samples in their order."""
         attempts = attempts or self._attempts
-        known = {one.place: one for one in self._store.samples(self._id, phase) if one.epoch == epoch}
-        count = _Count(self, phase, len(tasks), known.values())
+        known = {one.place: one for one in self._book.samples(phase, epoch)}
+        count = Count(self._tell, phase, len(tasks), known.values())
 
         async def answer(place: int, task: Task) -> Sample:
             run_id = self._run_id(phase, epoch, place)
-            result = await attempts.frozen(run_id, task, f"{phase} {epoch} {place}")
-            sample = as_sample(
-                result, None, phase=phase, epoch=epoch, place=place, seconds=round(attempts.seconds(run_id), 3)
-            )
-            self._store.add(self._id, [sample])
+            state, result = await attempts.frozen(run_id, task, f"{phase} {epoch} {place}")
+            seconds = attempts.seconds(run_id)
+            sample = as_sample(result, None, phase=phase, epoch=epoch, place=place, seconds=seconds)
+            with self._made.home.db.write():
+                attempts.drive.write(state, result)
+                self._book.add([sample])
+            await attempts.closed(run_id)
+            self._open.discard(run_id)
             return sample
 
         todo = [(place, task) for place, task in enumerate(tasks) if place not in known]
         work = [lambda place=place, task=task: answer(place, task) for place, task in todo]
         found = await side_by_side(work, self._plan.concurrency, count.add)
-        samples = [*known.values(), *found]
-        return sum(one.correct for one in samples) / len(samples) if samples else 0.0
+        self._breaker.ended(len(found))
+        return sorted([*known.values(), *found], key=lambda one: one.place)
 
     # Learning
 
-    async def _learn(self) -> Ended:
-        plan, best, learned = self._plan, _Best(), 0
-        validated = 0
+    async def _learn(self) -> dict[str, Any]:
+        """Learn until the end, whatever that is; what is to be kept, and why it ended."""
+        plan, best, learned, validated = self._plan, Best(), 0, 0
         every = plan.every or len(self._tasks.train)
-        validating = bool(self._tasks.validation)
-        if validating:
-            best.accuracy = await self._frozen(VALIDATE, 0, self._tasks.validation)
-            best.mark = self._first_mark()
-        count = _Count(self, LEARN, plan.epochs * len(self._tasks.train), self._store.samples(self._id, LEARN))
-        reason = "done"
-        for epoch in range(1, plan.epochs + 1):
-            for number, window in enumerate(_windows(self._order(epoch), plan.window)):
-                if (why := self._spent()) and not self._reached(epoch, number):
-                    self._notices.append(why)
-                    return await self._keep_best(best, "budget", learned)
-                await self._window(epoch, number, window, count, learned)
-                learned += len(window)
-                due = validating and (learned // every > validated or self._last(epoch, learned))
-                if due:
-                    validated = learned // every
-                    await self._validate(best, learned)
-                    if plan.patience is not None and best.since >= plan.patience:
-                        return await self._keep_best(best, "early", learned)
-        return await self._keep_best(best, reason, learned)
-
-    def _last(self, epoch: int, learned: int) -> bool:
-        return epoch == self._plan.epochs and learned == self._plan.epochs * len(self._tasks.train)
-
-    def _order(self, epoch: int) -> list[Task]:
-        rewards: dict[str, list[float]] = {}
-        for one in self._store.samples(self._id, LEARN):
-            if one.epoch < epoch and one.reward is not None:
-                rewards.setdefault(one.task_id, []).append(one.reward)
-        return ordered(self._tasks.train, self._plan, epoch, rewards)
-
-    def _reached(self, epoch: int, number: int) -> bool:
-        return any((stage.epoch, stage.number) == (epoch, number) for stage in self._store.stages(self._id))
-
-    async def _window(
-        self, epoch: int, number: int, window: Sequence[tuple[int, Task]], count: _Count, learned: int
-    ) -> None:
-        """Work on the tasks of a window side by side, then learn from them in their order."""
-        if self._reached(epoch, number):
-            return
-
-        async def attempt(place: int, task: Task) -> tuple[int, Task, State | None, float]:
-            run_id = self._run_id(LEARN, epoch, place)
-            state = await self._attempts.learning(run_id, task, f"{LEARN} {epoch} {place}")
-            return place, task, state, self._attempts.seconds(run_id)
-
-        work = [lambda place=place, task=task: attempt(place, task) for place, task in window]
-        tried = await side_by_side(work, self._plan.concurrency, lambda done: None)
-        learning = Window(self._made, self._emit)
-        members = {
-            place: Member(task=task, state=state) for place, task, state, _ in tried if state and state.get("trials")
-        }
-        for place in sorted(members):
-            members[place] = await learning.keep(members[place])
-        places = sorted(members)
-        members = dict(zip(places, await learning.curate([members[place] for place in places]), strict=True))
-        results = list[tuple[State, RunResult]]()
-        samples = list[Sample]()
-        for place, task, state, seconds in tried:
-            assert state is not None  # a window is closed as a whole
-            state = members[place].state if place in members else state
-            result = await self._attempts.drive.result(task, state)
-            results.append((state, result))
-            told = {"phase": LEARN, "epoch": epoch, "place": place, "seconds": round(seconds, 3)}
-            samples.append(as_sample(result, state, **told))
-        with self._made.home.db.write():  # the window counts as a whole, or not at all
-            for state, result in results:
-                self._attempts.drive.write(state, result)
-            self._store.add(self._id, samples)
-            self._store.reach(self._id, self._stage(epoch, number, learned + len(window), learning))
-        for _, result in results:
-            await self._attempts.drive.clear(result.run_id)
-        for sample in samples:
-            count.add(sample)
-
-    def _stage(self, epoch: int, number: int, samples: int, learning: Window) -> Stage:
-        book = self._made.playbook.current()
-        return Stage(
-            phase=LEARN,
-            epoch=epoch,
-            number=number,
-            samples=samples,
-            cases=self._made.bank.count(),
-            bullets=len(book) - len(book.checks),
-            checks=len(book.checks),
-            version=book.version,
-            kept=learning.kept,
-            dropped=learning.dropped,
-            mark=to_data(mark(self._made)),
+        total = plan.epochs * len(self._tasks.train)
+        await self._validate_first(best)
+        count = Count(self._tell, LEARN, total, self._book.samples(LEARN))
+        teacher = Teacher(
+            self._made, self._book, self._attempts, most=plan.concurrency, emit=self._emit, tick=self._tick
         )
+        for lesson in self._lessons():
+            if not self._book.reached(lesson.epoch, lesson.number):
+                if why := self._spent():
+                    self._notices.append(why)
+                    if best.mark is not None and learned > validated:
+                        await self._validate(best, learned)
+                    return ending(best, "budget", learned, self._notices)
+                runs = {place: self._run_id(LEARN, lesson.epoch, place) for place, _ in lesson.tasks}
+                for sample in await teacher.give(lesson, runs):
+                    self._open.discard(sample.run_id)
+                    count.add(sample)
+            learned += len(lesson.tasks)
+            due = learned == total or learned // every > validated // every
+            if best.mark is not None and due:
+                validated = learned
+                await self._validate(best, learned)
+                if plan.patience is not None and best.since >= plan.patience and learned < total:
+                    return ending(best, "early", learned, self._notices)
+        self._breaker.ended()
+        return ending(best, "done", learned, self._notices)
 
-    async def _validate(self, best: _Best, learned: int) -> None:
-        accuracy = await self._frozen(VALIDATE, learned, self._tasks.validation)
-        if accuracy > best.accuracy:
-            stage = next(stage for stage in self._store.stages(self._id) if stage.samples == learned)
-            best.accuracy, best.samples, best.since = accuracy, learned, 0
-            best.mark = Mark(**stage.mark)
-        else:
-            best.since += 1
+    def _lessons(self) -> Iterator[Lesson]:
+        """The windows of all epochs; the order of an epoch is settled when it begins."""
+        learned = 0
+        for epoch in range(1, self._plan.epochs + 1):
+            tasks = ordered(self._tasks.train, self._plan, epoch, self._book.rewards(before=epoch))
+            for number, window in enumerate(windows(tasks, self._plan.window)):
+                yield Lesson(epoch=epoch, number=number, tasks=window, learned=learned)
+                learned += len(window)
 
-    def _first_mark(self) -> Mark:
-        """What the home held before anything was learned; on record, so that a resumed course knows it too."""
-        stages = [stage for stage in self._store.stages(self._id) if stage.epoch == 0]
-        if not stages:
-            empty = Window(self._made, self._emit)
-            self._store.reach(self._id, self._stage(0, 0, 0, empty))
-            stages = [stage for stage in self._store.stages(self._id) if stage.epoch == 0]
-        return Mark(**stages[0].mark)
+    async def _validate_first(self, best: Best) -> None:
+        """How the agent does before it has learned anything, and what its home holds then."""
+        if not self._tasks.validation or self._plan.mode == "online":
+            return
+        samples = await self._frozen(VALIDATE, 0, self._tasks.validation)
+        if all(one.verdict in ("unjudged", "error") for one in samples):
+            self._notices.append(
+                "nobody can judge the answers to validation tasks: the last version is kept, not the best"
+            )
+            return
+        first = self._book.first()
+        if first is None:
+            first = stage(self._made, Lesson(epoch=0, number=0, tasks=(), learned=0))
+            self._book.reach(first)
+        best.accuracy, best.mark = accuracy(samples), first.mark
 
-    async def _keep_best(self, best: _Best, reason: str, learned: int) -> Ended:
-        """Bring the home back to the best version where that is not the last one."""
-        kept = None
-        if best.mark is not None and best.samples < learned:
-            kept = best.samples
-            self._notices += back_to(self._made, best.mark, f"{self._id}-", f"version after {kept} samples was better")
-        return Ended(id=self._id, reason=reason, kept=kept, notices=tuple(self._notices), resumed=self._resumed)
+    async def _validate(self, best: Best, learned: int) -> None:
+        samples = await self._frozen(VALIDATE, learned, self._tasks.validation)
+        best.saw(accuracy(samples), learned, self._book.stage(learned).mark)
+        self._tick()
+
+    def _tick(self) -> None:
+        """Put on record how long learning has taken so far, in all calls."""
+        self._book.note(seconds=round(self._seconds, 3))
+
+    @property
+    def _seconds(self) -> float:
+        return self._worked + monotonic() - self._since
 
     def _spent(self) -> str:
         """Which budget is used up; empty where none is."""
-        budget = self._plan.budget
-        usage = sum((one.usage for one in self._store.samples(self._id)), Usage())
+        budget, usage = self._plan.budget, self._book.usage
         if budget.tokens is not None and usage.tokens >= budget.tokens:
             return f"the budget of {budget.tokens:,} tokens is used up"
         if budget.cost_usd is not None and usage.cost_usd >= budget.cost_usd:
             return f"the budget of {budget.cost_usd} USD is used up"
-        if budget.seconds is not None and monotonic() - self._begun >= budget.seconds:
+        if budget.seconds is not None and self._seconds >= budget.seconds:
             return f"the budget of {budget.seconds:g} seconds is used up"
         return ""
 
     def _run_id(self, phase: str, epoch: int, place: int) -> str:
-        return f"{self._id}-{phase.replace(':', '.')}-{epoch}-{place}"
+        """The id of a sample's run, which is open from here on. No two samples have the same."""
+        run_id = f"{self._id}-{phase.replace(':', '.')}-{epoch}-{place}"
+        self._open.add(run_id)
+        return run_id
 
-    def tell(self, progress: Progress) -> None:
-        """Pass progress on."""
+    def _tell(self, progress: Progress) -> None:
         self._on_progress(replace(progress, id=self._id, resumed=self._resumed))
-
-
-class _Count:
-    """Counts the samples of a phase as they come in."""
-
-    def __init__(self, course: Course, phase: str, total: int, known: Any) -> None:
-        known = list(known)
-        self._course, self._phase, self._total = course, phase, total
-        self._before, self._done = len(known), len(known)
-        self._correct = sum(one.correct for one in known)
-        self._usage = sum((one.usage for one in known), Usage())
-        self._begun = monotonic()
-        if total:
-            self._tell()
-
-    def add(self, sample: Sample) -> None:
-        self._done += 1
-        self._correct += sample.correct
-        self._usage += sample.usage
-        self._tell()
-
-    def _tell(self) -> None:
-        here, spent = self._done - self._before, monotonic() - self._begun
-        left = spent / here * (self._total - self._done) if here else None
-        self._course.tell(
-            Progress(
-                id="",
-                phase=self._phase,
-                done=self._done,
-                total=self._total,
-                correct=self._correct,
-                usage=self._usage,
-                left=left,
-            )
-        )
-
-
-def _windows(tasks: Sequence[Task], size: int) -> list[tuple[tuple[int, Task], ...]]:
-    placed = list(enumerate(tasks))
-    return [tuple(placed[start : start + size]) for start in range(0, len(placed), size)]
-
-
-def _check(tasks: Tasks) -> None:
-    if not tasks.train:
-        raise InputError("there is no task to learn from")
-    seen: dict[str, str] = {}
-    for name, group in tasks.groups().items():
-        for task in group:
-            if task.id in seen and seen[task.id] != name:
-                raise InputError(f"task {task.id} is both to learn from and to be judged by ({seen[task.id]}, {name})")
-            if task.id in seen:
-                raise InputError(f"two tasks have the id {task.id}")
-            seen[task.id] = name

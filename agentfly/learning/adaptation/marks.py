@@ -31,20 +31,20 @@ def mark(made: Composition) -> Mark:
 
 
 def back_to(made: Composition, moment: Mark, runs: str, reason: str) -> list[str]:
-    """Bring a home back to a version, as far as some runs have led away from it.
+    """Bring a home back to a version, as far as some runs have led away from it. Done again, it changes nothing.
 
     Args:
         made: the agent's parts.
         moment: where to go back to.
         runs: what the ids of these runs begin with.
-        reason: for the record.
+        reason: for the record, and no other reason is worded like it: by it a way back that was gone already is known.
 
     Returns:
         What could not be brought back, in words.
     """
     made.bank.back_to(moment.memory, runs, reason)
     since = [line for line in made.playbook.history(None, dropped=False) if (line.version or 0) > moment.version]
-    if not since:
+    if not since or any(line.author == "rollback" and line.reason == reason for line in since):
         return []
     foreign = [line for line in since if not (line.run or "").startswith(runs)]
     if foreign:

@@ -7,6 +7,7 @@ import json
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any, Literal
 
 from agentfly.errors import InputError
@@ -14,13 +15,20 @@ from agentfly.types import Task
 
 Mode = Literal["offline", "online"]
 Order = Literal["given", "shuffled", "difficulty"]
+BASE, LEARN, VALIDATE, TEST = "base", "learn", "validate", "test"
+"""The phases of a course."""
 PARTS = ("cases", "strategies", "examples", "checks")
 """What is shown of that which was learned, see `agentfly.config.ShowSettings`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Budget:
-    """Of a whole adaptation; None is no limit. Looked at between windows: the one that passes it is finished."""
+    """Of learning, validations included; None is no limit.
+
+    Looked at between windows: the one that passes it is finished, and where the version that it leaves was not validated yet, that
+    is still done, so that the best one can be kept. What is answered before and after (base, test, ablations) is no part of it: it
+    takes what it takes, or nobody could say what was learned. Seconds are those of all calls that worked on the course.
+    """
 
     tokens: int | None = None
     cost_usd: float | None = None
@@ -35,7 +43,7 @@ class Plan:
         mode: ``offline`` passes over the tasks `epochs` times and may keep the best version on the way; ``online`` answers each
             task once, in order, and learns from it before the next.
         epochs: passes over the training tasks.
-        window: attempts side by side before the agent learns from them together.
+        window: attempts side by side before the agent learns from them together; by default 4, and 1 online.
         concurrency: attempts at once, where nothing is learned between them as well.
         order: of the tasks in an epoch: as given, shuffled, or the easier ones first, as far as is known by then.
         seed: of order, split and everything else that is left to chance.
@@ -50,7 +58,7 @@ class Plan:
 
     mode: Mode = "offline"
     epochs: int = 1
-    window: int = 4
+    window: int = 0
     concurrency: int = 4
     order: Order = "given"
     seed: int = 0
@@ -60,6 +68,8 @@ class Plan:
     ablations: tuple[tuple[str, ...], ...] = ()
 
     def __post_init__(self) -> None:
+        if self.window == 0:
+            object.__setattr__(self, "window", 1 if self.mode == "online" else 4)
         for name in ("epochs", "window", "concurrency", "every", "patience"):
             value = getattr(self, name)
             if value is not None and value < 1:
@@ -90,6 +100,12 @@ def ordered(tasks: Sequence[Task], plan: Plan, epoch: int, rewards: Mapping[str,
     return sorted(mixed, key=lambda task: _difficulty(task, rewards.get(task.id, ())))
 
 
+def windows(tasks: Sequence[Task], size: int) -> list[tuple[tuple[int, Task], ...]]:
+    """The tasks of an epoch with their places, so many at a time."""
+    placed = list(enumerate(tasks))
+    return [tuple(placed[start : start + size]) for start in range(0, len(placed), size)]
+
+
 def _difficulty(task: Task, earned: Sequence[float]) -> tuple[float, str, int]:
     """Harder is larger: by what it earned so far, then by the level that the dataset gives, then by length."""
     known = 1.0 - sum(earned) / len(earned) if earned else 0.5
@@ -101,16 +117,28 @@ def identity(groups: Mapping[str, Sequence[Task]], plan: Plan, settings: Mapping
 
     Args:
         groups: tasks to learn from, to validate and to test on.
-        plan: how to learn.
+        plan: how to learn; how many attempts are made at once makes no difference.
         settings: the agent's, as plain data.
         model: the generator's name.
     """
     told = {
-        "tasks": {
-            name: [[t.id, t.question, t.reference, [f.name for f in t.files]] for t in g] for name, g in groups.items()
-        },
-        "plan": asdict(plan),
+        "tasks": {name: [_told(task) for task in group] for name, group in groups.items()},
+        "plan": {name: value for name, value in asdict(plan).items() if name != "concurrency"},
         "settings": settings,
         "model": model,
     }
     return hashlib.sha256(json.dumps(told, sort_keys=True, default=str).encode("utf-8", "replace")).hexdigest()
+
+
+def _told(task: Task) -> list[Any]:
+    """All of a task that an answer, its verdict or its place in the order rests on; files by what they hold."""
+    files = [[file.name, _content(file)] for file in task.files]
+    return [task.id, task.question, task.reference, task.level, task.instructions, files]
+
+
+def _content(file: Path) -> str:
+    try:
+        with file.open("rb") as opened:
+            return hashlib.file_digest(opened, "sha256").hexdigest()
+    except OSError:
+        return ""

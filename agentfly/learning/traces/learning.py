@@ -158,7 +158,9 @@ class _Batch:
         if feedback is None:
             if made.settings.command is not None and files_are_there(state["task"]):
                 prepare(made.home.artifacts, state["run_id"], number, state["task"])
-            feedback = await verdict(state, made.parts, attempt, number=number)
+            spent = list[Usage]()
+            feedback = await verdict(state, made.parts, attempt, number=number, spent=spent)
+            state["usage"] = sum(spent, state["usage"])
         return None if feedback is None else Trial(attempt=attempt, feedback=feedback, id=f"{state['run_id']}/{number}")
 
     async def _reflected(self, state: State, place: str) -> State:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from agentfly.composition import Composition
 from agentfly.errors import InputError
 from agentfly.learning.traces.reading import Reading, Trace
+from agentfly.scorers import ASKING
 from agentfly.store.runs import INTERRUPTED, RunRecord
 from agentfly.types import Task
 
@@ -38,7 +39,9 @@ def _can_be_judged(made: Composition, trace: Trace) -> bool:
 
 
 def _has_judge(made: Composition, task: Task) -> bool:
-    return task.reference is not None or made.given.scorer is not None or made.settings.command is not None
+    settings = made.settings
+    asking = settings.command is not None or settings.scorer in ASKING
+    return task.reference is not None or made.given.scorer is not None or asking
 
 
 def run_of(trace: Trace) -> str:
