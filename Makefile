@@ -6,6 +6,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 DEV := $(VENV)/.ready-dev
 NODE := $(VENV)/.ready-node
+BROWSER := $(VENV)/.ready-browser
 PARTS := pyproject.toml constraints.txt
 PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check --progress-bar off -c constraints.txt
 
@@ -14,10 +15,10 @@ PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check --progress-b
 help:  ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 20
 
-demo: $(READY)  ## watch the agent work, learn, and do better (6 to 8 minutes after the first download)
+demo: $(READY)  ## watch the agent work, learn, and do better (6 to 10 minutes after the first download)
 	@$(BIN)/python examples/demo.py $(ARGS)
 
-test: $(DEV) $(NODE)  ## the whole test suite; ARGS="-k gaia" for a part
+test: $(DEV) $(NODE) $(BROWSER)  ## the whole test suite; ARGS="-k gaia" for a part
 	@$(BIN)/python -m pytest $(ARGS)
 
 lint: $(DEV)  ## style, format, and who may import whom
@@ -68,4 +69,8 @@ $(NODE): tests/support/node/package-lock.json | $(DEV)
 	  echo "Installing the Node MCP server that the tests use"; \
 	  npm ci --prefix tests/support/node --no-audit --no-fund --ignore-scripts --loglevel=error || [ -z "$$CI" ]; \
 	else echo "Note: without npm the test with a Node MCP server is skipped" >&2; fi
+	@touch $@
+
+$(BROWSER): .ci/browser | $(DEV)
+	@.ci/browser
 	@touch $@
