@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import yaml
@@ -24,6 +25,65 @@ _OWN_ENV = {
     "AGENTFLY_ANSWER",
     "AGENTFLY_MCP_TOKEN",
 }  # of the machine or of a command, not settings
+
+_ROOM = 100_000
+"""Tokens that are never reached: where a preset shows all that there is."""
+
+PRESETS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
+    {
+        "agentfly": {},
+        # ACE (arXiv 2510.04618): a reflector and a curator after every sample, whose additions are all kept and all shown; no cases.
+        "ace": {
+            "learning.cases": False,
+            "learning.strategies": True,
+            "learning.checks": False,
+            "learning.every": True,
+            "learning.add_only": True,
+            "show.cases": False,
+            "show.checks": False,
+            "gate": "always",
+            "rounds": 1,
+            "explore": 0,
+            "recall.k": 0,
+            "playbook.tokens": _ROOM,
+            "playbook.prompt_tokens": None,
+            "playbook.bullet_chars": 4000,
+            "playbook.leave_out": 0.0,
+            "playbook.similar": None,
+        },
+        # Memento (AgentFly, arXiv 2508.16153), without a trained selection: the nearest cases, failures among them; no playbook.
+        "memento": {
+            "learning.cases": True,
+            "learning.strategies": False,
+            "learning.checks": False,
+            "learning.answers": "never",
+            "show.cases": True,
+            "show.strategies": False,
+            "show.examples": False,
+            "show.checks": False,
+            "policy": "similarity",
+            "explore": 0,
+            "recall.k": 4,
+            "recall.floor": -1.0,
+            "recall.failures": 1.0,
+            "recall.diversity": 0.0,
+            "recall.temperature": 0.0,
+            "recall.tokens": _ROOM,
+        },
+    }
+)
+"""Settings under which the agent learns as others do, so that their way can be compared with ours on the same tasks."""
+
+
+def preset(name: str) -> dict[str, Any]:
+    """The settings of a preset by their dotted keys, for ``Agent(settings={**preset("ace"), ...})``.
+
+    Raises:
+        ConfigError: there is no such preset.
+    """
+    if name not in PRESETS:
+        raise ConfigError(f"no preset is named {name!r}; there are: {', '.join(sorted(PRESETS))}")
+    return dict(PRESETS[name])
 
 
 def home_path(given: str | Path | None = None) -> Path:

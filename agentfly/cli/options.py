@@ -20,7 +20,7 @@ MAX_QUESTION_CHARS = 200_000
 STRATEGIES = ("auto", "codeact", "tools", "plan")
 POLICIES = ("similarity", "episodic", "neural")
 GATES = ("auto", "always", "fix", "replay")
-SCORERS = ("auto", "gaia", "exact", "numeric")
+SCORERS = ("auto", "gaia", "exact", "numeric", "f1", "command", "judge", "consistency", "human")
 APPROVALS = ("ask", "auto", "never")
 
 
@@ -60,7 +60,7 @@ GateName = Annotated[
 ]
 ScorerName = Annotated[
     str | None,
-    typer.Option("--scorer", metavar="NAME", help=f"How answers are compared with --reference: {_one_of(SCORERS)}."),
+    typer.Option("--scorer", metavar="NAME", help=f"Who judges the answer: {_one_of(SCORERS)}."),
 ]
 Command = Annotated[
     str | None,

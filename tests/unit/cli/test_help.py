@@ -59,7 +59,7 @@ def test_the_contract_of_commands() -> None:
         "run", "chat", "memory stats", "memory search", "memory show", "memory export", "memory import",
         "memory prune", "memory verify", "memory rebuild", "memory policy", "playbook show", "playbook history",
         "playbook export", "playbook import", "playbook apply", "playbook edit",
-        "runs list", "runs show", "doctor", "config show",
+        "runs list", "runs show", "doctor", "config show", "learn", "bench score",
     ):  # fmt: skip
         assert f"agentfly {command}" in known
 

@@ -1,4 +1,4 @@
-"""`agentfly learn`: what it prints, where, and with which status."""
+"""`agentfly learn --traces`: what it prints, where, and with which status."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def test_programs_get_one_object(agentfly: Run, traces: Path) -> None:
 def test_without_traces_it_says_what_to_give(agentfly: Run) -> None:
     done = agentfly("learn")
     assert (done.code, done.out) == (2, "")
-    assert done.err == "agentfly: what from? give recorded attempts with --traces FILE\n"
+    assert done.err == "agentfly: what from? give a dataset, or recorded attempts with --traces FILE\n"
 
 
 @pytest.mark.parametrize(
