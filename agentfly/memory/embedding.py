@@ -12,7 +12,7 @@ import importlib.util
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -62,7 +62,6 @@ class MiniLMEmbedder:
 
     def __init__(self, threads: int = 2) -> None:
         self._threads = threads
-        self._lock = threading.Lock()
 
     @cached_property
     def name(self) -> str:
@@ -92,26 +91,31 @@ class MiniLMEmbedder:
 
     @property
     def _loaded(self) -> tuple[Any, Any]:
-        with self._lock:
-            return self._parts
+        with _LOADING:
+            int8 = self.name == "minilm-int8"
+            return _parts(_TOKENIZER if int8 else _HUB_TOKENIZER, _INT8 if int8 else _FP32, self._threads)
 
-    @cached_property
-    def _parts(self) -> tuple[Any, Any]:
-        import onnxruntime
-        from tokenizers import Tokenizer
 
-        int8 = self.name == "minilm-int8"
-        tokenizer = Tokenizer.from_str(_content(_TOKENIZER if int8 else _HUB_TOKENIZER).decode())
-        tokenizer.no_padding()
-        tokenizer.enable_truncation(MAX_TOKENS)
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = self._threads
-        options.inter_op_num_threads = 1
-        options.log_severity_level = 3
-        session = onnxruntime.InferenceSession(
-            _content(_INT8 if int8 else _FP32), options, providers=["CPUExecutionProvider"]
-        )
-        return tokenizer, session
+_LOADING = threading.Lock()
+
+
+@cache
+def _parts(vocabulary: _File, model: _File, threads: int) -> tuple[Any, Any]:
+    """Tokenizer and model, loaded once for all embedders of this process: they take more than 100 MB."""
+    import onnxruntime
+    from tokenizers import Tokenizer
+
+    tokenizer = Tokenizer.from_str(_content(vocabulary).decode())
+    tokenizer.no_padding()
+    tokenizer.enable_truncation(MAX_TOKENS)
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    # Threads that wait for the next text in a busy loop take more processor time than the texts do, from who else needs it.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.log_severity_level = 3
+    session = onnxruntime.InferenceSession(_content(model), options, providers=["CPUExecutionProvider"])
+    return tokenizer, session
 
 
 def embedded(embedder: Embedder, texts: Sequence[str]) -> Vector:

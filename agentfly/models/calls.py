@@ -87,12 +87,17 @@ class Call:
     async def _exchange(self) -> None:
         self._mode = self.model.json_mode(self.litellm) if self.options.json_schema is not None else None
         sent = self.model.parameters(self.messages, self.options, self._mode)
-        sent["timeout"] = self.remaining + 5.0  # instead of the client's ten minutes; our own limit comes first
+        seconds = self.remaining + 5.0  # instead of the client's ten minutes; our own limit comes first
+        wire = self.model.wire(self.litellm)
         if self.on_text is None:
-            self._answer.take_whole(await self.litellm.acompletion(**sent))
+            asked = wire.whole(self.model.body(sent, self.litellm), seconds) if wire else None
+            self._answer.take_whole(await (asked or self.litellm.acompletion(**sent, timeout=seconds)))
             return
         sent |= {"stream": True, "stream_options": {"include_usage": True}}
-        stream = await self.litellm.acompletion(**sent)
+        if wire:
+            stream: Any = wire.pieces(self.model.body(sent, self.litellm), seconds)
+        else:
+            stream = await self.litellm.acompletion(**sent, timeout=seconds)
         try:
             async for chunk in stream:
                 piece = self._answer.take_chunk(chunk)

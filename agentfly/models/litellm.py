@@ -8,7 +8,7 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from tenacity import AsyncRetrying, retry_if_exception_type
@@ -18,10 +18,14 @@ from agentfly.models import jsonmode
 from agentfly.models.calls import Call, Transient, circumstances, stop_when, wait
 from agentfly.models.detached import detached
 from agentfly.models.failures import Failure, key_variable
+from agentfly.models.wire import Wire, attended
 from agentfly.protocols import CallOptions
 from agentfly.types import Message, Reply, Usage
 
 _loaded = threading.Event()
+_NOT_SENT = frozenset(
+    {"model", "messages", "api_base", "api_key", "num_retries", "max_retries", "_skip_mcp_handler"}
+)  # fmt: skip
 
 
 def load_litellm() -> Any:
@@ -29,8 +33,9 @@ def load_litellm() -> Any:
     os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")
     import litellm
 
-    if not _loaded.is_set():
-        gc.freeze()  # taking litellm's 300,000 objects apart would delay the exit by more than a second
+    if _loaded.is_set():
+        return litellm
+    gc.freeze()  # taking litellm's 300,000 objects apart would delay the exit by more than a second
     litellm.suppress_debug_info = True
     litellm.telemetry = False
     litellm.drop_params = True  # a provider without `seed`, say, is asked without it
@@ -123,6 +128,7 @@ class LiteLLMModel:
         self._call_seconds = call_seconds
         self._defaults = {"temperature": temperature, "seed": seed, "max_tokens": max_tokens}
         self._json_mode: jsonmode.JsonMode | None = None  # found out at the first structured call
+        self._wire: Wire | None = None
 
     @property
     def name(self) -> str:
@@ -150,7 +156,29 @@ class LiteLLMModel:
         return reply
 
     async def aclose(self) -> None:
-        """Nothing to release: connections belong to litellm and are shared."""
+        """Close the connections to a server of one's own; others belong to litellm and are shared."""
+        if self._wire is not None:
+            await self._wire.aclose()
+
+    def wire(self, litellm: Any) -> Wire | None:
+        """The direct way to the server; None where litellm has something to do on the way."""
+        base = self._address["api_base"] or _own_base()
+        if not (base and base.startswith("http://") and self._model.startswith("openai/")) or attended(litellm):
+            return None
+        if self._wire is None:
+            self._wire = Wire(base, self._address["api_key"] or os.environ.get("OPENAI_API_KEY") or "none")
+        return self._wire
+
+    def body(self, sent: Mapping[str, Any], litellm: Any) -> dict[str, Any]:
+        """What goes over the wire for arguments of `litellm.acompletion`; parameters become what litellm makes of them."""
+        options = {key: value for key, value in sent.items() if key not in _NOT_SENT}
+        bare = self._model.partition("/")[2]
+        options = litellm.utils.get_optional_params(
+            model=bare, custom_llm_provider="openai", drop_params=True, **options
+        )
+        if not sent.get("stream"):
+            options.pop("stream", None)  # it is False now, and was not asked for
+        return {"model": bare, "messages": sent["messages"], **(options.pop("extra_body", None) or {}), **options}
 
     async def _retrying(self, call: Call) -> Reply:
         trial = AsyncRetrying(
@@ -217,8 +245,10 @@ class LiteLLMModel:
 
     def cost(self, used: Usage, litellm: Any) -> float:
         """US dollars by litellm's price list; 0 for models that it does not know and servers of one's own."""
+        if self._address["api_base"]:
+            return 0.0
         bare, provider, *_ = litellm.get_llm_provider(self._model)
-        if self._address["api_base"] or not (bare in litellm.model_cost or self._model in litellm.model_cost):
+        if not (bare in litellm.model_cost or self._model in litellm.model_cost):
             return 0.0
         prompt, completion = litellm.cost_per_token(
             model=self._model,
@@ -243,8 +273,12 @@ class LiteLLMModel:
 
 def _placeholder_key(name: str, api_base: str | None) -> str | None:
     """Local servers need no key, but the client insists on one."""
-    base = api_base or os.environ.get("OPENAI_BASE_URL") or os.environ.get("OPENAI_API_BASE")
+    base = api_base or _own_base()
     return "none" if base and name.startswith("openai/") and not os.environ.get("OPENAI_API_KEY") else None
+
+
+def _own_base() -> str | None:
+    return os.environ.get("OPENAI_BASE_URL") or os.environ.get("OPENAI_API_BASE")
 
 
 def _as_openai(message: Message) -> dict[str, Any]:

@@ -41,7 +41,7 @@ class Transaction:
 
 
 class Database:
-    """The home's SQLite file: WAL, every commit synced to disk before it returns.
+    """The home's SQLite file: WAL, every commit synced to disk before it returns, unless its writer can do without.
 
     Threads take turns; a process that was forked off gets a connection of its own. Do not await inside `write`:
     tasks of one thread share its transaction.
@@ -63,6 +63,7 @@ class Database:
         self._create = create
         self._lock = threading.RLock()
         self._depth = 0
+        self._synced = True
         self._pid = os.getpid()
         self._connection: sqlite3.Connection | None = None
         self._inherited: list[sqlite3.Connection | None] = []
@@ -80,15 +81,22 @@ class Database:
             return connection.execute(sql, params).fetchall()
 
     @contextlib.contextmanager
-    def write(self) -> Iterator[Transaction]:
+    def write(self, *, synced: bool = True) -> Iterator[Transaction]:
         """A transaction: committed and on disk when the block ends, undone when it raises.
 
         Inside another `write` of the same thread it is a part of that transaction: its own failure undoes only
         itself, and nothing is on disk until the outermost block ends.
+
+        Args:
+            synced: whether a power cut must not lose it. What is committed without it is safe from the end of this process, and on
+                disk with the next commit that is synced, never after that: of use where nothing is lost by doing it again.
         """
         with self._held() as connection, self._explained():
             outermost = self._depth == 0
             point = f"nested_{self._depth}"
+            if outermost and synced is not self._synced:
+                connection.execute(f"PRAGMA synchronous = {'FULL' if synced else 'NORMAL'}")
+                self._synced = synced
             connection.execute("BEGIN IMMEDIATE" if outermost else f"SAVEPOINT {point}")
             self._depth += 1
             try:
@@ -145,6 +153,7 @@ class Database:
         # Going to WAL needs the file alone and does not wait for it by itself.
         _until(time.monotonic() + self.wait, lambda: connection.execute("PRAGMA journal_mode = WAL"))
         connection.execute("PRAGMA synchronous = FULL")
+        self._synced = True
         connection.execute("PRAGMA foreign_keys = ON")
         if version < SCHEMA_VERSION:
             self._migrate(connection)

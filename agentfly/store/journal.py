@@ -54,14 +54,16 @@ class JournalStore:
         # Half a surrogate pair, which a model can write and SQLite cannot hold, becomes a question mark.
         values = [run_id, attempt, kind, key, json.dumps(payload, ensure_ascii=False)]
         row = (*(value.encode("utf-8", "replace").decode() for value in values), time.time())
-        with self._db.write() as tx:
+        with self._db.write(
+            synced=bool(payload)
+        ) as tx:  # a mere note that something begins is written again by who begins again
             tx.execute(
                 "INSERT INTO journal (run_id, attempt, kind, key, payload, created) VALUES (?, ?, ?, ?, ?, ?)", row
             )
 
     def forget(self, run_id: str, attempt: str | None = None) -> None:
         """Remove the entries of a run, or of one of its attempts."""
-        with self._db.write() as tx:
+        with self._db.write(synced=False) as tx:  # what is there again after a power cut is forgotten again
             if attempt is None:
                 tx.execute("DELETE FROM journal WHERE run_id = ?", (run_id,))
             else:

@@ -94,7 +94,9 @@ class RunStore:
             InputError: there is a run of that id.
         """
         row = (run_id, time.time(), RUNNING, process.mark(), task.id, task.question, task.level, model, strategy)
-        with self._db.write() as tx:
+        with self._db.write(
+            synced=False
+        ) as tx:  # nothing has been paid for; the first reply that has is synced, and this with it
             if tx.read("SELECT 1 FROM runs WHERE id = ?", (run_id,)):
                 raise InputError(f"there is a run {run_id} already")
             tx.execute(
@@ -104,8 +106,8 @@ class RunStore:
             )
 
     def add_attempt(self, run_id: str, number: int, attempt: Attempt, feedback: Feedback | None = None) -> None:
-        """Keep an attempt with its steps; one of the same number is replaced."""
-        with self._db.write() as tx:
+        """Keep an attempt with its steps; one of the same number is replaced. On disk with what comes of it: feedback, a result."""
+        with self._db.write(synced=False) as tx:
             self._require(tx, run_id)
             _put_attempt(tx, run_id, number, attempt, feedback)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import secrets
+import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -23,6 +24,7 @@ from agentfly.tools.sandbox.launch import launch
 from agentfly.tools.sandbox.owner import open_to_owner
 from agentfly.tools.sandbox.paths import packages
 from agentfly.tools.sandbox.reading import execution, first, loss
+from agentfly.tools.sandbox.stated import stated
 from agentfly.tools.sandbox.usage import Bounds, Watch, shrink, together
 from agentfly.tools.sandbox.users import give_back, next_user
 from agentfly.tools.toolbox import call_positionally, identifier
@@ -37,7 +39,7 @@ _COUNTED = 1_000_000
 
 
 class PythonWorker:
-    """A `CodeWorker`. The process starts at once and is waited for when the first block runs."""
+    """A `CodeWorker`. The process starts `early`, beside other work, or else when the first block needs one."""
 
     def __init__(
         self,
@@ -51,6 +53,7 @@ class PythonWorker:
         readonly: Sequence[str] = (),
         bounds: Bounds | None = None,
         cpu_seconds: int = 900,
+        early: bool = True,
     ) -> None:
         self._workspace = workspace
         self._through = call
@@ -70,11 +73,12 @@ class PythonWorker:
         self._lock = asyncio.Lock()
         self._called: dict[str, Tool] = {}
         self._ready = False
+        self._ran = False
         self._closed = False
         self._watch: Watch
         self._child: Child | None = None
         try:
-            self._child = self._start()
+            self._child = self._start() if early else None
         except BaseException:
             self._leave()
             raise
@@ -87,8 +91,11 @@ class PythonWorker:
         async with self._lock:
             if self._closed:
                 raise SandboxError("the Python worker is closed")
-            begun, self._called = monotonic(), {}
+            self._called = {}
+            if not self._ran and (answer := stated(code)):
+                return Execution(answered=True, answer=answer[0])
             child = await self._started()
+            begun, self._ran = monotonic(), True
             open_to_owner(self._workspace)
             self._known = {path.name for path in self._workspace.iterdir()}
             try:
@@ -137,9 +144,10 @@ class PythonWorker:
             "tools": offered,
             "preimport": ["numpy", "pandas"] if tables else ["numpy"],
             "packages": list(packages()),
+            "prefix": sys.prefix,
         }
         self._ready = False
-        settings = {"memory_mb": self._memory_mb, "cpu_seconds": self._cpu_seconds, "user": self._user}
+        settings = {"memory_mb": self._memory_mb, "cpu_seconds": self._cpu_seconds, "user": self._user, "site": False}
         child = launch(self._tier, self._workspace, **settings, readonly=self._readonly, options=options)
         folders = [self._workspace, *([child.scratch] if child.scratch else [])]
         inner = bubblewrap.SCRATCH if self._tier == "bubblewrap" else ()
@@ -232,6 +240,10 @@ class PythonWorker:
             child.release()
 
 
+def _processors() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 class PythonSandbox:
     """Opens workers.
 
@@ -262,6 +274,7 @@ class PythonSandbox:
         self.tier = tier
         self._tools = tuple(tools)
         self._tool_seconds = tool_seconds
+        self._open = 0
 
     @property
     def tools(self) -> Sequence[Tool]:
@@ -276,7 +289,10 @@ class PythonSandbox:
         call: Call = call_directly,
         readonly: Sequence[str] = (),
     ) -> AsyncIterator[PythonWorker]:
-        """A worker in `workspace`. Entering does not wait for its process, so that it starts beside other work.
+        """A worker in `workspace`. Entering does not wait for its process.
+
+        That of one of a few workers starts at once, while the model is still writing. Of many that are open together, each starts
+        when there is something to run: waiting for models, they would take memory, and each other's processor time.
 
         Raises:
             SandboxError: no tier works here.
@@ -284,7 +300,7 @@ class PythonSandbox:
         from agentfly.tools.sandbox.check import choose
 
         tier = await choose(self.tier, unsafe=self._unsafe)
-        folder = await asyncio.to_thread(workspace.resolve, strict=True)
+        folder = workspace.resolve(strict=True)  # microseconds, where a thread takes a hundred times as long
         offered = place((*self._tools, *tools), folder)
         worker = PythonWorker(
             folder,
@@ -295,8 +311,11 @@ class PythonSandbox:
             call=call,
             readonly=readonly,
             bounds=self._bounds,
+            early=self._open < _processors(),
         )
+        self._open += 1
         try:
             yield worker
         finally:
+            self._open -= 1
             await worker.close()

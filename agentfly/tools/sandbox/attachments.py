@@ -12,8 +12,8 @@ import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
-from agentfly.tools.sandbox.owner import regular
 from agentfly.folders import remove_tree
+from agentfly.tools.sandbox.owner import regular
 
 
 class Kept:

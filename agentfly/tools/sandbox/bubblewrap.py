@@ -5,13 +5,13 @@ A root host enters it as another user; see `enter`.
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import sys
 from functools import cache
 from pathlib import Path
 
+from agentfly.tools.sandbox.enter import packed
 from agentfly.tools.sandbox.inside.seccomp import Ways, assemble
 from agentfly.tools.sandbox.inside.syscalls import MACHINES
 from agentfly.tools.sandbox.owner import hand_over, regular
@@ -67,7 +67,7 @@ def command(spec: Spec) -> Command:
     if root:
         reached = way((PROGRAM, spec.workspace, Path(bwrap)))
         plan = {"user": spec.user, "argv": argv, "env": env, "cwd": "/", "keeper": False, **reached}
-        argv = [sys.executable, "-I", "-S", "-B", str(ENTER), json.dumps(plan)]
+        argv = [sys.executable, "-I", "-S", "-B", str(ENTER), packed(plan)]
     return Command(argv=tuple(argv), env=env, cwd=Path("/"), fds=(reads,))
 
 

@@ -59,7 +59,7 @@ async def probe(name: str) -> str:
         workspace.mkdir()
         outside.chmod(0o755)  # the folder's own mode must not be what stops it
         shared = name != "bubblewrap"
-        program = "final_answer([])" if name == UNSAFE else attacks(os.getpid(), str(outside / "canary"), shared)
+        program = "final_answer(list())" if name == UNSAFE else attacks(os.getpid(), str(outside / "canary"), shared)
         worker = PythonWorker(workspace, name, memory_mb=512)
         try:
             execution = await worker.run(program, timeout=10)

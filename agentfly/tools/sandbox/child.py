@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from agentfly.errors import SandboxError
+from agentfly.folders import remove_tree
 from agentfly.tools.sandbox.inside.channel import LARGEST, LENGTH, pack
 from agentfly.tools.sandbox.output import Output
 from agentfly.tools.sandbox.spec import Command
-from agentfly.folders import remove_tree
 
 GONE_SECONDS = 1.0
 

@@ -7,12 +7,12 @@ files cannot be changed.
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 import tempfile
 from pathlib import Path
 
+from agentfly.tools.sandbox.enter import packed
 from agentfly.tools.sandbox.inside.landlock import version
 from agentfly.tools.sandbox.inside.syscalls import MACHINES
 from agentfly.tools.sandbox.owner import hand_over
@@ -65,6 +65,6 @@ def command(spec: Spec) -> Command:
         hand_over(scratch, spec.user)
         reached = way((PROGRAM, spec.workspace, scratch))
         plan = {"user": spec.user, "argv": argv, "env": env, "cwd": str(spec.workspace), "keeper": True, **reached}
-        argv = [sys.executable, "-I", "-S", "-B", str(_ENTER), json.dumps(plan)]
+        argv = [sys.executable, "-I", "-S", "-B", str(_ENTER), packed(plan)]
         env = {"PATH": "/usr/bin:/bin"}
     return Command(argv=tuple(argv), env=env, cwd=spec.workspace, scratch=scratch)

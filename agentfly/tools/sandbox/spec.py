@@ -32,7 +32,8 @@ class Spec:
     readonly: tuple[str, ...] = ()
     """Names of files in the workspace that the code must not change."""
     site: bool = True
-    """Whether Python looks for installed packages as it starts: 10 ms and more that the standard library alone does not need."""
+    """Whether Python looks for installed packages as it starts: 10 ms, and more where some are installed from their sources. Workers
+    do without, and are told the folders."""
     options: Mapping[str, Any] = field(default_factory=dict)
     """Further options of the program inside, JSON-able."""
 

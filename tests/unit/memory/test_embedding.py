@@ -54,10 +54,14 @@ def test_without_wheels_and_net_it_says_what_to_do(monkeypatch: pytest.MonkeyPat
     assert "\n" not in str(caught.value)
 
 
-def test_making_one_loads_nothing() -> None:
-    embedder = MiniLMEmbedder()
+def test_making_one_loads_nothing_and_all_of_a_process_share_what_is_loaded() -> None:
+    embedding._parts.cache_clear()
+    embedder, other = MiniLMEmbedder(), MiniLMEmbedder()
     assert (embedder.name, embedder.dimensions) == ("minilm-int8", 384)
-    assert "_parts" not in embedder.__dict__
+    assert embedding._parts.cache_info().currsize == 0
+    embedder.embed(["x"])
+    other.embed(["y"])
+    assert embedding._parts.cache_info().misses == 1
 
 
 def test_embedder_that_gives_another_shape_is_refused(tmp_path: Path) -> None:

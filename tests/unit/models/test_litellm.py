@@ -24,8 +24,11 @@ SCHEMA = {"title": "A", "type": "object", "properties": {"x": {"type": "integer"
 STREAMED = pytest.mark.parametrize("streamed", [False, True], ids=["whole", "streamed"])
 
 
-@pytest.fixture
-def model(fake_provider: FakeProvider) -> LiteLLMModel:
+@pytest.fixture(params=["directly", "through litellm"])
+def model(request: pytest.FixtureRequest, fake_provider: FakeProvider, monkeypatch: pytest.MonkeyPatch) -> LiteLLMModel:
+    """A model behind a server of one's own; where a variable says how it is to be called, litellm calls it."""
+    if request.param == "through litellm":
+        monkeypatch.setenv("OPENAI_ORGANIZATION", "org-1")
     return LiteLLMModel("openai/any", api_base=fake_provider.base, retries=3)
 
 

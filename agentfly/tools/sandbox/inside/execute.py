@@ -11,11 +11,13 @@ import re
 import signal
 import sys
 import traceback
-from pathlib import Path
-from types import CodeType, FrameType, TracebackType
-from typing import Any
 
 from .values import plain, simple
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import CodeType, FrameType, TracebackType
+    from typing import Any
 
 ECHO = 20_000
 MESSAGE = 1_500
@@ -160,7 +162,7 @@ def _frames(tb: TracebackType | None) -> list[str]:
 def _facts(error: BaseException, namespace: dict[str, Any]) -> list[str]:
     """What there really is, where the code asked for something that there is not."""
     if isinstance(error, FileNotFoundError):
-        names = sorted(p.name for p in Path().iterdir() if not p.name.startswith("."))[:30]
+        names = sorted(name for name in os.listdir() if not name.startswith("."))[:30]  # noqa: PTH208
         return [f"Files here: {', '.join(names) or 'none'}"]
     pandas = sys.modules.get("pandas")
     if pandas is None or not isinstance(error, (KeyError, AttributeError, ValueError, IndexError, TypeError)):

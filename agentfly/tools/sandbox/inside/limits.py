@@ -6,8 +6,10 @@ import contextlib
 import os
 import resource
 import sys
-from pathlib import Path
-from typing import Any
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 ADDRESSES_MB = 2048
 """Address space beyond the memory limit: libraries reserve far more than they use."""
@@ -32,7 +34,11 @@ def apply(options: dict[str, Any]) -> None:
         others = 0 if options["own_user"] else _tasks_of_this_user()
         _limit(resource.RLIMIT_NPROC, options["processes"] + others)
         with contextlib.suppress(OSError):  # where memory runs out, the kernel takes the sandbox first
-            Path("/proc/self/oom_score_adj").write_text("1000", encoding="ascii")
+            handle = os.open("/proc/self/oom_score_adj", os.O_WRONLY)
+            try:
+                os.write(handle, b"1000")
+            finally:
+                os.close(handle)
 
 
 def _limit(which: int, amount: int) -> None:
@@ -45,9 +51,9 @@ def _limit(which: int, amount: int) -> None:
 def _tasks_of_this_user() -> int:
     """Threads that already run as this user: the process limit counts them."""
     count, uid = 0, os.getuid()
-    for folder in Path("/proc").iterdir():
-        if folder.name.isdigit():
+    for name in os.listdir("/proc"):  # noqa: PTH208  # pathlib takes longer to import than all of this
+        if name.isdigit():
             with contextlib.suppress(OSError):
-                if folder.stat().st_uid == uid:
-                    count += sum(1 for _ in (folder / "task").iterdir())
+                if os.stat(f"/proc/{name}").st_uid == uid:  # noqa: PTH116
+                    count += len(os.listdir(f"/proc/{name}/task"))  # noqa: PTH208
     return count

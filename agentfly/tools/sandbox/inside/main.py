@@ -6,16 +6,17 @@ import gc
 import importlib
 import json
 import os
-import socket
+import site
 import sys
 import types
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 from . import limits
 from .channel import Channel
 
+TYPE_CHECKING = False  # typing and its like are not imported here: a worker starts in half the time without them
 if TYPE_CHECKING:
+    from typing import Any
+
     from .execute import Block
 
 
@@ -25,7 +26,7 @@ def main(fd: int, text: str) -> None:
     Args:
         fd: the worker's end of the channel.
         text: options as JSON: those of `limits.apply`, ``tools`` (name, description), ``preimport`` (module names),
-            ``packages`` (further import folders), ``keeper`` (whether to leave a keeper behind), ``confine`` (walls to put
+            ``packages`` (further import folders), ``prefix`` (`sys.prefix` of the host), ``keeper`` (whether to leave a keeper behind), ``confine`` (walls to put
             up, see `confine`). With ``checks`` it becomes a worker for checks, without tools, preimport and packages.
     """
     options = json.loads(text)
@@ -38,18 +39,18 @@ def main(fd: int, text: str) -> None:
         from .confine import confine
 
         confine(options)
-    connection = socket.socket(fileno=fd)
-    connection.set_inheritable(False)
-    channel = Channel(connection)
+    os.set_inheritable(fd, False)
+    channel = Channel(fd)
     if options.get("checks"):
         from .checks import serve
 
         serve(channel)
-    os.register_at_fork(after_in_child=connection.close)  # what the code forks reports nothing and hears nothing
+    os.register_at_fork(after_in_child=channel.close)  # what the code forks reports nothing and hears nothing
     from .brokered import Broker, ToolError  # here, for a worker for checks starts sooner without them
     from .execute import Block, Clock
 
-    sys.path += [p for p in (*options["packages"], str(Path.cwd())) if p not in sys.path]
+    _as_with_site(options["prefix"])
+    sys.path += [p for p in (*options["packages"], os.getcwd()) if p not in sys.path]  # noqa: PTH109
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(line_buffering=True, errors="backslashreplace")  # type: ignore[union-attr]
     block = Block(_namespace(), Clock())
@@ -64,6 +65,13 @@ def main(fd: int, text: str) -> None:
             _serve(channel, block)
     except (EOFError, OSError):  # the host is gone
         os._exit(0)
+
+
+def _as_with_site(prefix: str) -> None:
+    """What the module `site` does for a program, but for the ``.pth`` files: what they lead to cannot be seen from here."""
+    sys.prefix = sys.exec_prefix = prefix
+    for add in (site.setquit, site.setcopyright, site.sethelper):
+        add()
 
 
 def _namespace() -> dict[str, Any]:

@@ -54,7 +54,9 @@ _SET_ID = 0o6000
 """Bits of a file's mode with which whoever runs it becomes its owner: on the host, that would be the person."""
 _MODES = "chmod 1 fchmod 1 fchmodat 2 fchmodat2 2 creat 1 mkdir 1 mkdirat 2 mknod 1 mknodat 2"
 _OPENS = "open 1 openat 2"
-_CREATE = 0o100 | 0o20000000  # O_CREAT, and what makes O_TMPFILE of O_DIRECTORY: a file without a name, until it is linked
+_CREATE = (
+    0o100 | 0o20000000
+)  # O_CREAT, and what makes O_TMPFILE of O_DIRECTORY: a file without a name, until it is linked
 _OTHERS_FIRST = "prlimit64 sched_setaffinity sched_setscheduler sched_setparam sched_setattr"
 _OTHERS_SECOND = "setpriority ioprio_set"
 

@@ -5,8 +5,12 @@ from __future__ import annotations
 import datetime
 import math
 import sys
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Mapping
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from typing import Any
 
 DEPTH = 12
 ITEMS = 10_000

@@ -137,8 +137,11 @@ async def test_no_graphics_card(worker: PythonWorker) -> None:
 
 async def test_frames_without_end_do_not_stop_the_clock(worker: PythonWorker) -> None:
     code = (
-        "import gc, json, socket, struct\n"
-        "channel = next(o for o in gc.get_objects() if type(o) is socket.socket)\n"
+        "import json, os, socket, stat, struct\n"
+        "def leads(fd):\n"
+        "    try: return stat.S_ISSOCK(os.fstat(fd).st_mode)\n"
+        "    except OSError: return False\n"
+        "channel = socket.socket(fileno=next(filter(leads, range(3, 256))))\n"
         "body = json.dumps({'op': %r, 'id': 1, 'name': 'x'}).encode()\n"
         "while True: channel.sendall(struct.pack('>I', len(body)) + body)"
     )
