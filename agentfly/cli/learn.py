@@ -89,7 +89,7 @@ def learn(
             "--window",
             metavar="N",
             min=1,
-            help="Tasks worked on side by side before they are learned from together. Default: 4, online 1.",
+            help="Tasks worked on side by side before they are learned from together. Default: as --concurrency, online 1.",
         ),
     ] = None,
     concurrency: Annotated[

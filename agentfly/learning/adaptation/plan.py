@@ -43,7 +43,7 @@ class Plan:
         mode: ``offline`` passes over the tasks `epochs` times and may keep the best version on the way; ``online`` answers each
             task once, in order, and learns from it before the next.
         epochs: passes over the training tasks.
-        window: attempts side by side before the agent learns from them together; by default 4, and 1 online.
+        window: attempts side by side before the agent learns from them together; by default as many as go on at once, and 1 online.
         concurrency: attempts at once, where nothing is learned between them as well.
         order: of the tasks in an epoch: as given, shuffled, or the easier ones first, as far as is known by then.
         seed: of order, split and everything else that is left to chance.
@@ -69,8 +69,8 @@ class Plan:
 
     def __post_init__(self) -> None:
         if self.window == 0:
-            object.__setattr__(self, "window", 1 if self.mode == "online" else 4)
-        for name in ("epochs", "window", "concurrency", "every", "patience"):
+            object.__setattr__(self, "window", 1 if self.mode == "online" else self.concurrency)
+        for name in ("epochs", "concurrency", "window", "every", "patience"):
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise InputError(f"{name} must be at least 1, not {value}")

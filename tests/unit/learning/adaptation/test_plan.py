@@ -87,7 +87,8 @@ def test_what_the_result_rests_on_makes_another_course(other: dict[str, Any]) ->
 
 
 def test_how_many_at_once_makes_no_other_course() -> None:
-    assert same(plan=Plan(concurrency=8)) == same()
+    assert same(plan=Plan(concurrency=8, window=4)) == same(plan=Plan(window=4))
+    assert Plan(concurrency=8).window == 8, "a window fills what may go on at once"
 
 
 def test_files_count_by_what_they_hold(tmp_path: Path) -> None:
