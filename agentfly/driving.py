@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime
@@ -82,7 +83,7 @@ class Drive:
             raise
         finally:
             made.forget_reference(run_id)
-            tidy(made.home.artifacts, run_id, task)
+            await asyncio.to_thread(tidy, made.home.artifacts, run_id, task)  # removing folders waits for the disk
         yield RunFinished(result=result)
 
     async def waiting(self, run_id: str, task: Task, calls: tuple[Pending, ...]) -> AsyncIterator[Event]:
@@ -128,7 +129,7 @@ class Drive:
             raise
         finally:
             made.forget_reference(run_id)
-            tidy(made.home.artifacts, run_id, task)
+            await asyncio.to_thread(tidy, made.home.artifacts, run_id, task)  # removing folders waits for the disk
 
     async def result(self, task: Task, state: State) -> RunResult:
         """What a run came to, scored by its reference also where nothing may be learned from that."""
@@ -203,7 +204,7 @@ class Drive:
                 made.runs.add_attempt(record.id, number, trial.attempt, trial.feedback)
         finally:
             await made.checkpointer.adelete_thread(thread)
-            tidy(made.home.artifacts, record.id, record.task)
+            await asyncio.to_thread(tidy, made.home.artifacts, record.id, record.task)
         made.runs.set_feedback(record.id, feedback, learned)
         return learned
 

@@ -22,7 +22,7 @@ def shown(db: Database, run: str, task: str, recollection: Recollection, embedde
     """
     state, recalled = recollection.state, recollection.chosen
     assert state is not None
-    with db.write() as tx:
+    with db.write(synced=False) as tx:  # on disk with what comes of it
         recall = tx.execute(
             """INSERT INTO recalls (run_id, task_id, created, policy, policy_version, embedder, state, candidates, choice)
                VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)""",

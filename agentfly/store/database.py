@@ -64,6 +64,8 @@ class Database:
         self._lock = threading.RLock()
         self._depth = 0
         self._synced = True
+        self._patience: list[float] = []
+        self._last = 0.0
         self._pid = os.getpid()
         self._connection: sqlite3.Connection | None = None
         self._inherited: list[sqlite3.Connection | None] = []
@@ -94,6 +96,7 @@ class Database:
         with self._held() as connection, self._explained():
             outermost = self._depth == 0
             point = f"nested_{self._depth}"
+            synced = synced and (not outermost or self._due())
             if outermost and synced is not self._synced:
                 connection.execute(f"PRAGMA synchronous = {'FULL' if synced else 'NORMAL'}")
                 self._synced = synced
@@ -108,6 +111,33 @@ class Database:
                 raise
             finally:
                 self._depth -= 1
+
+    @contextlib.contextmanager
+    def relaxed(self, seconds: float = 1.0) -> Iterator[None]:
+        """For as long as the block runs, commits of this process are synced to disk once in so many seconds, and at its end.
+
+        For work of which each piece can be done again: waiting for the disk takes milliseconds, in which nothing else goes on. What a
+        process committed is there for everybody and survives its death all the same; only a power cut can take the last moments.
+        May be entered several times at once; the shortest time counts.
+
+        Args:
+            seconds: longest time that passes between two synced commits while there are commits.
+        """
+        self._patience.append(seconds)
+        try:
+            yield
+        finally:
+            self._patience.remove(seconds)
+            with self.write() as tx:  # takes what was written before it along
+                tx.execute("UPDATE meta SET value = value WHERE key = 'home_id'")
+
+    def _due(self) -> bool:
+        """Whether a commit that asks to be synced is."""
+        now = time.monotonic()
+        if self._patience and now - self._last < min(self._patience):
+            return False
+        self._last = now
+        return True
 
     def close(self) -> None:
         """Close the connection. May be called twice; a later use opens it again."""

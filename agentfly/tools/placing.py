@@ -44,7 +44,8 @@ class FolderTool:
         self._function = function
         self._risk: Risk = risk
         self.origin: Origin = origin
-        self._told = self.at(Path())
+        name, described = getattr(function, "__name__", "tool"), inspect.getdoc(function) or ""
+        self._told = FunctionTool(partial(function, Path()), name=name, description=described, risk=risk, origin=origin)
 
     @property
     def name(self) -> str:
@@ -64,10 +65,7 @@ class FolderTool:
 
     def at(self, workspace: Path) -> FunctionTool:
         """As `Placed.at`."""
-        name = getattr(self._function, "__name__", "tool")
-        described = inspect.getdoc(self._function) or ""
-        bound = partial(self._function, workspace)
-        return FunctionTool(bound, name=name, description=described, risk=self._risk, origin=self.origin)
+        return self._told.doing(partial(self._function, workspace))
 
     async def call(self, arguments: Mapping[str, Any]) -> Any:
         """Not to be called before it is placed.

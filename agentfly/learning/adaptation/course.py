@@ -85,7 +85,8 @@ class Course:
         _ = self._made.parts  # an unknown model or a missing key is said before anything is recorded
         self._begin()
         try:
-            return await self._run()
+            with self._made.home.db.relaxed():  # what a power cut takes of a course is done again when it goes on
+                return await self._run()
         except BaseException:
             self._attempts.interrupted(self._open)
             self._book.forget(self._breaker.row, self._plan.window)

@@ -48,3 +48,32 @@ def test_the_next_commit_is_synced_again(tmp_path: Path) -> None:
     assert level() == 2
     with sqlite3.connect(tmp_path / "home.db") as other:
         assert other.execute("SELECT count(*) FROM t").fetchone() == (3,)
+
+
+def test_a_relaxed_database_waits_for_the_disk_now_and_then_and_at_the_end(tmp_path: Path) -> None:
+    db = Database(tmp_path / "home.db")
+
+    def level_after_a_commit() -> int:
+        with db.write() as tx:
+            tx.execute("CREATE TABLE IF NOT EXISTS t (x)")
+        return int(db.read("PRAGMA synchronous")[0][0])
+
+    level_after_a_commit()
+    with db.relaxed(3600):
+        assert level_after_a_commit() == 1
+        with db.relaxed(0.0):
+            assert level_after_a_commit() == 2, "the shortest time counts"
+        assert level_after_a_commit() == 1
+    assert int(db.read("PRAGMA synchronous")[0][0]) == 2, "all of it is on disk at the end"
+    assert level_after_a_commit() == 2
+
+
+def test_a_relaxed_database_loses_nothing_to_a_kill(tmp_path: Path) -> None:
+    path = tmp_path / "home.db"
+    relaxed = PROGRAM.replace("with db.write(synced=False) as tx", "with db.relaxed(3600), db.write() as tx").replace(
+        'INSERT INTO t VALUES (1)")\nos.kill',
+        "INSERT INTO t VALUES (1)\"); tx.execute('COMMIT'); os.kill(os.getpid(), 9)\nos.kill",
+    )
+    done = subprocess.run([sys.executable, "-c", relaxed, str(path)], check=False)
+    assert done.returncode == -signal.SIGKILL
+    assert [row[0] for row in Database(path).read("SELECT x FROM t")] == [1]
