@@ -194,7 +194,8 @@ async def _measure(case: Case, home: Path) -> Figures:
             memory, used, inside, begun = _peak(), _used(), _used(workers=True), time.perf_counter()
             if case.frozen:
                 course._begin()
-                await course._frozen(BASE, 0, test)
+                with agent._made.home.db.relaxed():
+                    await course._frozen(BASE, 0, test)
             else:
                 await course.run()
             wall = time.perf_counter() - begun
