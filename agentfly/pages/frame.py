@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from agentfly.errors import InputError
 from agentfly.pages.text import shorten, visible
+from agentfly.replacing import replace_file
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -36,10 +37,8 @@ def write_page(path: Path, html: str) -> None:
     Raises:
         InputError: it cannot be written there.
     """
-    from agentfly.playbooks.publish import write_atomically
-
     try:
-        write_atomically(path, html)
+        replace_file(path, html)
     except OSError as error:
         raise InputError(f"cannot write the page {path}: {error.strerror or error}") from None
 

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import re
-import tempfile
 import threading
 import time
 from pathlib import Path
 
 from agentfly.playbooks.playbook import Playbook
 from agentfly.playbooks.render import to_markdown
+from agentfly.replacing import replace_file
 
 LARGE = 1_000
 """Bullets from which on the file is written a little later, once for all commits until then."""
@@ -35,9 +34,11 @@ class Publisher:
         """Write the file now.
 
         Raises:
-            OSError: as `write_atomically`.
+            OSError: as `agentfly.replacing.replace_file`.
         """
-        write_atomically(self._path, to_markdown(playbook))
+        # Not synced: it is a copy of what the database holds, and what a power cut does to it is mended when the ledger is opened.
+        # Waiting for the disk a second time would double the cost of a commit.
+        replace_file(self._path, to_markdown(playbook))
 
     def later(self, playbook: Playbook) -> None:
         """Write the file soon, unless a newer version comes first."""
@@ -55,26 +56,6 @@ class Publisher:
             if playbook is not None and _written_version(self._path) < playbook.version:
                 with contextlib.suppress(OSError):  # the folder may be gone by now; the database has it all
                     self.write(playbook)
-
-
-def write_atomically(path: Path, text: str) -> None:
-    """Replace a file by way of a temporary one beside it.
-
-    Not synced to the disk: the file is a copy of what the database holds, and what a power cut does to it is mended
-    when the ledger is opened. Waiting for the disk a second time would double the cost of a commit.
-
-    Raises:
-        OSError: the folder is not writable or the disk is full; the old file is as it was.
-    """
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(text.encode())
-        Path(name).chmod(0o644)
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
 
 
 def sweep(path: Path, older_than: float = 60.0) -> None:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
-import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -13,6 +11,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from agentfly.errors import HomeBusyError, HomeError, InputError
+from agentfly.replacing import replace_file
 from agentfly.tools.mcp.definitions import Definition
 
 VERSION = 1
@@ -158,7 +157,7 @@ class Pins:
                 before = _text(book)
                 yield book
                 if (after := _text(book)) != before:
-                    _replace(self._path, after)
+                    replace_file(self._path, after, synced=True, mode=0o600)
         except Timeout:
             raise HomeBusyError(f"{self._path} is locked by another process; try again") from None
         except OSError as error:
@@ -201,17 +200,3 @@ def _text(book: Book) -> str:
         if pins
     }
     return json.dumps({"version": VERSION, "servers": servers}, indent=1, sort_keys=True) + "\n"
-
-
-def _replace(path: Path, text: str) -> None:
-    """Write a file whole or not at all, readable by its owner."""
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise

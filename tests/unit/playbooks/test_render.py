@@ -5,9 +5,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agentfly.playbooks import Delta, Playbook
-from agentfly.playbooks.publish import is_current, sweep, write_atomically
+from agentfly.playbooks.publish import is_current, sweep
 from agentfly.playbooks.render import chosen, to_markdown
 from agentfly.playbooks.tokens import estimate_tokens
+from agentfly.replacing import replace_file
 from agentfly.types import Bullet
 
 
@@ -178,8 +179,8 @@ def test_markdown_is_the_same_whatever_was_rendered_before(playbook):
 
 def test_files_are_replaced_whole(tmp_path):
     path = tmp_path / "playbook.md"
-    write_atomically(path, "one")
-    write_atomically(path, "zwei ü")
+    replace_file(path, "one")
+    replace_file(path, "zwei ü")
     assert path.read_text(encoding="utf-8") == "zwei ü"
     assert is_current(path, "zwei ü")
     assert not is_current(path, "one")
@@ -191,7 +192,7 @@ def test_a_file_that_cannot_be_written_leaves_nothing_behind(tmp_path):
     path = tmp_path / "playbook.md"
     path.mkdir()
     with pytest.raises(OSError):
-        write_atomically(path, "text")
+        replace_file(path, "text")
     assert list(tmp_path.iterdir()) == [path]
 
 
