@@ -72,8 +72,7 @@ class CodeActGenerator:
         budget = Budget(brief.limits, brief.journal.clock)
         async with opened(self._sandbox, brief, self._tools) as worker:
             offered = (*self._sandbox.tools, *self._tools)
-            start = await asyncio.to_thread(opening, brief, offered)
-            files = await asyncio.to_thread(file_previews, brief)
+            start, files = await asyncio.to_thread(lambda: (opening(brief, offered), file_previews(brief)))
             state = _State(
                 brief=brief, budget=budget, start=start, files=files, reminder=REMINDER, model=self._model.name
             )

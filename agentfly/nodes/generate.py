@@ -10,7 +10,7 @@ from dataclasses import replace
 from agentfly.events import AttemptFinished, Notice
 from agentfly.nodes import diagnosis
 from agentfly.nodes.checking import examiner
-from agentfly.nodes.journal import Unkept, opened
+from agentfly.nodes.journal import Kept, Unkept, opened
 from agentfly.nodes.permission import Permissions, Waiting, permissions_of, settle, want
 from agentfly.nodes.recall import cases_for
 from agentfly.nodes.state import Emit, Parts, State
@@ -109,9 +109,13 @@ async def _kept(brief: Brief, state: State, parts: Parts, emit: Emit, name: str)
     assert interrupt is not None
     await settle(notes, run_id, interrupt)  # on the way back from a person, before anything is done again
     seen, mode = _seen(brief, parts), state.get("approve", parts.settings.approve)
+
+    def begun() -> tuple[Permissions, Kept]:
+        known = permissions_of(notes, run_id, mode)
+        return known, opened(notes, run_id, name, seen, known)
+
     while True:
-        permissions = await asyncio.to_thread(permissions_of, notes, run_id, mode)
-        journal = await asyncio.to_thread(opened, notes, run_id, name, seen, permissions)
+        permissions, journal = await asyncio.to_thread(begun)
         tell = Teller(emit, parts.told.setdefault((run_id, name), Counter()), journal)
         try:
             return await _attempt(replace(brief, journal=journal), state, parts, tell, name)
