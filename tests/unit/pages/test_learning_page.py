@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import re
 import sys
-from collections import Counter
 from dataclasses import replace
-from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+from support.htmlpage import Page
 from support.learned import grown, record, sample, stage
 
 from agentfly.errors import ConfigError
@@ -18,44 +17,6 @@ from agentfly.pages.learning import learning_page
 from agentfly.types import Usage
 
 EVIL = "</script></td></table><script>document.title='taken'</script><img src=x onerror=\"document.title='taken'\">{{ 7*7 }} $x$ \x1b[31m \u202ertl"
-VOID = {"meta", "input", "br", "img", "link"}
-
-
-class Page(HTMLParser):
-    """What a browser would see of a page, as far as tests ask."""
-
-    def __init__(self, html: str) -> None:
-        super().__init__()
-        self.tags, self.attributes, self.ids = Counter[str](), list[tuple[str, str, str]](), Counter[str]()
-        self.open, self.texts, self.scripts, self.problems = list[str](), list[str](), list[str](), list[str]()
-        self.feed(html)
-        self.close()
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags[tag] += 1
-        self.attributes += [(tag, name, value or "") for name, value in attrs]
-        self.ids.update(value or "" for name, value in attrs if name == "id")
-        if tag not in VOID:
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.handle_starttag(tag, attrs)
-        if tag not in VOID:
-            self.open.pop()
-
-    def handle_endtag(self, tag: str) -> None:
-        if not self.open or self.open.pop() != tag:
-            self.problems.append(tag)
-
-    def handle_data(self, data: str) -> None:
-        (self.scripts if self.open and self.open[-1] == "script" else self.texts).append(data)
-
-    @property
-    def text(self) -> str:
-        return "".join(self.texts)
-
-    def values(self, name: str) -> list[str]:
-        return [value for _, found, value in self.attributes if found == name]
 
 
 @pytest.fixture(scope="module")
