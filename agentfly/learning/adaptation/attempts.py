@@ -99,8 +99,9 @@ class Attempts:
     async def _gone_on_with(self, run_id: str, first: State) -> State | None:
         """Where a run that was begun goes on: None is where it was."""
         state = await self.drive.state(run_id)
-        if "attempt" in state and state["attempt"].status == "error" and not state.get("trials"):
-            # Its provider failed: it is tried again, but for the replies that are in the journal.
+        failed = "attempt" in state and state["attempt"].status == "error" and not state.get("trials")
+        if failed or "task" not in state:
+            # Its provider failed: it is tried again, but for the replies that are in the journal. Or it was cut off as it began.
             await self.made.checkpointer.adelete_thread(run_id)
             state = State()
         await self.drive.take_back(run_id)
