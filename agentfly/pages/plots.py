@@ -108,7 +108,7 @@ def curves(plot: Plot, found: Sequence[Curve], xlabel: str, breaks: Sequence[flo
         _whole(axes.xaxis)
         axes.legend(loc="upper left", bbox_to_anchor=(0, -0.2), ncols=1, borderaxespad=0)
 
-    return figure(plot, draw, height=3.1 + 0.2 * sum(1 + bool(one.ringed) for one in found))
+    return as_svg(plot, draw, height=3.1 + 0.2 * sum(1 + bool(one.ringed) for one in found))
 
 
 def _curve(axes: Axes, curve: Curve, colour: str) -> None:
@@ -148,7 +148,7 @@ def shares(plot: Plot, found: Sequence[Share], xlabel: str = "accuracy, %") -> s
         axes.set_xlabel(xlabel)
         axes.grid(axis="x")
 
-    return figure(plot, draw, height=0.9 + 0.42 * max(1, len(found)))
+    return as_svg(plot, draw, height=0.9 + 0.42 * max(1, len(found)))
 
 
 def bars(plot: Plot, title: str, names: Sequence[str], values: Sequence[float]) -> str:
@@ -165,7 +165,7 @@ def bars(plot: Plot, title: str, names: Sequence[str], values: Sequence[float]) 
         axes.margins(x=0.16)
         axes.set_title(short(title))
 
-    return figure(plot, draw, height=0.75 + 0.33 * len(values))
+    return as_svg(plot, draw, height=0.75 + 0.33 * len(values))
 
 
 def lines(plot: Plot, x: Sequence[float], panels: Mapping[str, Mapping[str, Sequence[float]]], xlabel: str) -> str:
@@ -191,7 +191,7 @@ def lines(plot: Plot, x: Sequence[float], panels: Mapping[str, Mapping[str, Sequ
                 axes.legend(loc="upper left")
         stacked[-1].set_xlabel(xlabel)
 
-    return figure(plot, draw, height=0.5 + 1.5 * len(panels))
+    return as_svg(plot, draw, height=0.5 + 1.5 * len(panels))
 
 
 def _whole(*found: Axis) -> None:
@@ -212,7 +212,7 @@ def _label(name: str) -> str:
     return "\n".join(wrap(short(name), 20)[:2])
 
 
-def figure(plot: Plot, draw: Callable[[Figure], None], height: float) -> str:
+def as_svg(plot: Plot, draw: Callable[[Figure], None], height: float) -> str:
     """Draw a figure and make it fit to stand in a page.
 
     Args:

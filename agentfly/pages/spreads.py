@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from agentfly.pages.plots import Plot, figure, short
+from agentfly.pages.plots import Plot, as_svg, short
 from agentfly.pages.svg import FAINT, INK, SERIES
 
 if TYPE_CHECKING:
@@ -41,17 +41,28 @@ def scatter(plot: Plot, found: Sequence[Paid], xlabel: str) -> str:
         for number, one in enumerate(found):
             colour = SERIES[1] if number == 0 else SERIES[0]
             y, ends = 100 * one.y, ([100 * (one.y - one.low)], [100 * (one.high - one.y)])
-            axes.errorbar([one.x], [y], yerr=ends, fmt="o", color=colour, elinewidth=1.2, capsize=3, markersize=7, label=short(one.name))
+            axes.errorbar(
+                [one.x],
+                [y],
+                yerr=ends,
+                fmt="o",
+                color=colour,
+                elinewidth=1.2,
+                capsize=3,
+                markersize=7,
+                label=short(one.name),
+            )
             if one.best and len(found) > 1:
                 axes.plot([one.x], [y], "o", markersize=13, markerfacecolor="none", markeredgecolor=INK)
             axes.annotate(short(one.name, 24), (one.x, y), textcoords="offset points", xytext=(9, 5), fontsize=9)
         axes.set_ylim(0, 100)
         axes.set_xlim(0, 1.35 * max(one.x for one in found) or 1.0)
+        axes.locator_params(axis="x", nbins=5)
         axes.set_xlabel(xlabel)
         axes.set_ylabel("accuracy, %")
         axes.grid(axis="y")
 
-    return figure(plot, draw, height=3.2)
+    return as_svg(plot, draw, height=3.2)
 
 
 def histogram(plot: Plot, groups: Mapping[str, Sequence[float]], xlabel: str) -> str:
@@ -77,7 +88,7 @@ def histogram(plot: Plot, groups: Mapping[str, Sequence[float]], xlabel: str) ->
         axes.grid(axis="y")
         axes.legend(loc="upper left", bbox_to_anchor=(0, -0.2), ncols=2, borderaxespad=0)
 
-    return figure(plot, draw, height=3.0)
+    return as_svg(plot, draw, height=3.0)
 
 
 def _edges(axes: Axes, values: Sequence[float]) -> list[float]:
