@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from agentfly.cli import chat, config, doctor, learn, mcp, mcp_servers, memory, playbook, run, runs
+from agentfly.cli import bench, chat, config, doctor, learn, mcp, mcp_servers, memory, playbook, run, runs
 from agentfly.cli.options import Debug
 
 app = typer.Typer(
@@ -45,6 +45,7 @@ app.command("run")(run.run)
 app.command("chat")(chat.chat)
 app.command("learn")(learn.learn)
 app.command("mcp")(mcp.mcp)
+app.add_typer(bench.app, name="bench")
 app.add_typer(memory.app, name="memory")
 app.add_typer(playbook.app, name="playbook")
 app.add_typer(runs.app, name="runs")

@@ -3,56 +3,32 @@
 from __future__ import annotations
 
 import time
-from types import TracebackType
-from typing import Self
 
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
-from rich.live import Live
 from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
-from rich.spinner import Spinner
 from rich.text import Text
 
 from agentfly.cli.text import plain, seconds, shorten
+from agentfly.cli.views.region import Region
 
 TAIL_LINES = 10
 BYTES_FROM = 100_000
 """Totals from here on are bytes; smaller ones are items."""
 
 
-class Pulse:
-    """A live region that vanishes when it stops. Draws nothing where the console is no terminal.
+class Pulse(Region):
+    """What goes on in a run, and the reply as it grows.
 
     Args:
         console: where to draw.
     """
 
     def __init__(self, console: Console) -> None:
-        self._console = console
-        self._on = console.is_terminal and not console.is_dumb_terminal
-        self._live: Live | None = None
-        self._spinner = Spinner("dots", style="cyan")
+        super().__init__(console, rate=10)
         self._phase, self._since = "", 0.0
         self._reply = ""
         self._progress: Progress | None = None
         self._bar: TaskID | None = None
-
-    def __enter__(self) -> Self:
-        if self._on:
-            self._live = Live(
-                self, console=self._console, refresh_per_second=10, transient=True, redirect_stdout=False,
-                redirect_stderr=False,
-            )  # fmt: skip
-            self._live.start()
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
-        self.stop()
-
-    def stop(self) -> None:
-        """Take the region away. May be called twice."""
-        live, self._live = self._live, None
-        if live is not None:
-            live.stop()
 
     def phase(self, what: str) -> None:
         """Say what is going on; the clock starts again."""
