@@ -19,7 +19,7 @@ demo: $(READY)  ## watch the agent work, learn, and do better (6 to 10 minutes a
 	@$(BIN)/python examples/demo.py $(ARGS)
 
 test: $(DEV) $(NODE) $(BROWSER)  ## the whole test suite; ARGS="-k gaia" for a part
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest -n auto --dist loadgroup $(ARGS)
 
 lint: $(DEV)  ## style, format, and who may import whom
 	@$(BIN)/ruff check .

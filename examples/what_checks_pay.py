@@ -35,7 +35,7 @@ def main() -> int:
     except KeyboardInterrupt:
         return 130
     except UserError as error:
-        console.print(f"[red]what_checks_pay:[/] {escape(str(error))}")
+        console.print(f"[red]what_checks_pay:[/] {escape(str(error))}", soft_wrap=True)
         return 2
     return 0
 

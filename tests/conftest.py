@@ -25,6 +25,14 @@ hypothesis.settings.load_profile("patient")
 _MODEL_CACHE = cache_folder().parent  # before the environment is isolated
 _FOREIGN = {*DEFAULTS, "OPENAI_API_BASE", "OPENAI_BASE_URL", "OLLAMA_HOST", "OLLAMA_API_BASE", "HF_ENDPOINT"}
 _FOREIGN |= {"TAVILY_API_KEY", "SERPER_API_KEY", "DDGS_PROXY"}
+_FOREIGN |= {"COLUMNS", "LINES"}  # the plugin that runs tests side by side sets them
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests side by side: those of a file stay together, for what they share, and all that need the embedded model, which is large."""
+    for item in items:
+        embedded = item.get_closest_marker("embedded") or "embedded_model" in getattr(item, "fixturenames", ())
+        item.add_marker(pytest.mark.xdist_group("embedded" if embedded else item.path.name))
 
 
 @pytest.fixture(autouse=True)
