@@ -6,6 +6,8 @@ import ast
 import re
 from dataclasses import dataclass
 
+from agentfly.parsing import parse
+
 _FENCE = re.compile(r"^[ \t]*(?:```|~~~)[ \t]*([\w+-]*)[^\n]*\n(.*?)(?:^[ \t]*(?:```|~~~)[ \t]*$|\Z)", re.M | re.S)
 _PYTHON = frozenset({"python", "py", "python3", "ipython", "pycon"})
 _SHELL = re.compile(r"^(\s*)[!%](?=\w)", re.M)
@@ -75,7 +77,7 @@ def _bare(text: str) -> str:
 def is_code(text: str) -> bool:
     """Whether it parses and does something: one word or one number is Python too."""
     try:
-        tree = ast.parse(text)
+        tree = parse(text)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return False
     doing = (ast.Call, ast.Assign, ast.AugAssign, ast.Import, ast.ImportFrom, ast.FunctionDef, ast.BinOp)
@@ -84,7 +86,7 @@ def is_code(text: str) -> bool:
 
 def _parses(code: str) -> bool:
     try:
-        ast.parse(code)
+        parse(code)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return False
     return True

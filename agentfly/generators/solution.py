@@ -7,6 +7,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from agentfly.parsing import parse
+
 
 @dataclass(frozen=True, slots=True)
 class Ran:
@@ -92,6 +94,6 @@ def _before_failure(code: str, error: str) -> str:
 
 def _parse(code: str) -> ast.Module:
     try:
-        return ast.parse(code)
+        return parse(code)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return ast.Module(body=[], type_ignores=[])

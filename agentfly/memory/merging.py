@@ -25,6 +25,7 @@ import unicodedata
 from dataclasses import replace
 from functools import lru_cache
 
+from agentfly.parsing import parse
 from agentfly.errors import InputError
 from agentfly.memory.rows import COLUMNS, case_of, values
 from agentfly.memory.status import change, record
@@ -57,7 +58,7 @@ def bare(solution: str) -> str:
 @lru_cache(maxsize=256)  # a task that is tried again and again is compared with the same ones
 def _bare(solution: str) -> str:
     try:
-        tree = ast.parse(solution)
+        tree = parse(solution)
         # One word or one number is Python too, and in a text a hash sign starts no comment.
         if any(isinstance(node, _DOING) for node in ast.walk(tree)):
             return _hash(ast.dump(tree, annotate_fields=False))

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import ast
 from collections.abc import Iterable
 from dataclasses import replace
 
+from agentfly.parsing import parse
 from agentfly.types import Attempt, Case, Subtask
 
 TAG = "subtask"
@@ -56,7 +56,7 @@ def _solution(subtask: Subtask) -> str:
 
 def _is_python(text: str) -> bool:
     try:
-        ast.parse(text)
+        parse(text)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return False
     return True

@@ -12,6 +12,7 @@ import difflib
 import warnings
 from collections.abc import Iterator
 
+from agentfly.parsing import parse
 from agentfly.playbooks.checks.catalogue import FUNCTIONS, SIGNATURES, shown
 from agentfly.playbooks.rules import Rules
 
@@ -68,7 +69,7 @@ def problem(text: str, limit: int = _MAX_CHARS) -> str:
 def _parsed(text: str) -> ast.Module:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # models forget the r before patterns
-        tree = ast.parse(text)
+        tree = parse(text)
         if _too_deep(tree):
             raise RecursionError("it is nested too deeply")
         compile(tree, "<check>", "exec")  # finds what the grammar lets pass, such as return outside a function

@@ -7,6 +7,7 @@ import json
 import warnings
 from typing import Any
 
+from agentfly.parsing import parse
 from agentfly.tools.sandbox.inside.values import plain
 
 LONGEST = 10_000
@@ -23,7 +24,7 @@ def stated(code: str) -> list[Any]:
         return []
     try:
         with warnings.catch_warnings(action="ignore"):
-            body = ast.parse(code).body
+            body = parse(code).body
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return []
     match body:
