@@ -32,9 +32,10 @@ def compare(
     Example:
       agentfly bench compare before/ after/
     """
-    from agentfly.cli.bench_page import page_path, which
+    from agentfly.cli.bench_page import which
+    from agentfly.cli.page_file import page_path
 
-    page, shown = page_path(html), which(traces)
+    page, shown = page_path(html, "--html"), which(traces)
     from agentfly.bench.comparisons import compared, comparisons_data
     from agentfly.bench.recorded import all_recorded
     from agentfly.errors import InputError

@@ -47,9 +47,10 @@ def report(
     Example:
       agentfly bench report out/ --against earlier/ --html report.html
     """
-    from agentfly.cli.bench_page import page_path, which
+    from agentfly.cli.bench_page import which
+    from agentfly.cli.page_file import page_path
 
-    page, shown = page_path(html), which(traces)
+    page, shown = page_path(html, "--html"), which(traces)
     from agentfly.bench.recorded import all_recorded
     from agentfly.bench.reporting import report as made
     from agentfly.bench.reporting import report_data

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from agentfly.cli import learn_report, options
 from agentfly.cli.learn import MODES, ORDERS, PARTS
+from agentfly.cli.page_file import page_path
 from agentfly.errors import InputError
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ def learn_dataset(asked: Mapping[str, Any]) -> None:
     Args:
         asked: the command's options by their names.
     """
-    page = learn_report.page_path(asked["report"])
+    page = page_path(asked["report"], "--report")
     request = _request(asked)
     from agentfly.cli.views import console
     from agentfly.cli.views.learning_progress import CourseView

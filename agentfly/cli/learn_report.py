@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import os
 from collections.abc import Callable, Iterator
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from agentfly.errors import ConfigError, InputError
+from agentfly.cli.page_file import page_path
+from agentfly.errors import InputError
 
 if TYPE_CHECKING:
     from agentfly.learning.report import Report
@@ -28,7 +27,7 @@ def show_course(id: str | None, home: Path | None, page: Path | None, as_json: b
         InputError: there is none.
         HomeError: there is no home.
     """
-    checked = page_path(page)
+    checked = page_path(page, "--report")
     from agentfly.cli.home import opened
 
     with opened(home) as found, output(as_json, checked) as put:
@@ -41,27 +40,6 @@ def show_course(id: str | None, home: Path | None, page: Path | None, as_json: b
         if chosen is None:
             raise InputError("nothing was learned over a dataset here yet: agentfly learn DATASET")
         put(report(store, chosen, RunStore(found.db)))
-
-
-def page_path(given: Path | str | None) -> Path | None:
-    """Where the page goes; known to be possible before hours of learning.
-
-    Raises:
-        InputError: it cannot be written there.
-        ConfigError: what draws its plots is not installed.
-    """
-    if given is None:
-        return None
-    if find_spec("matplotlib") is None:
-        raise ConfigError("the plots of --report need matplotlib: pip install 'agentfly-framework[report]'")
-    path = Path(given).expanduser().absolute()
-    if path.is_dir():
-        raise InputError(f"--report {given} is a folder; give the name of a file in it")
-    if not path.parent.is_dir():
-        raise InputError(f"--report {given}: there is no folder {path.parent}")
-    if not os.access(path if path.exists() else path.parent, os.W_OK):
-        raise InputError(f"--report {given} cannot be written")
-    return path
 
 
 @contextlib.contextmanager
