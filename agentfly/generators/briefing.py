@@ -89,9 +89,13 @@ def opening(brief: Brief, tools: Sequence[Tool]) -> tuple[Message, Message]:
     return Message("system", system), task_message(brief, REMINDER)
 
 
-def standing(brief: Brief) -> dict[str, str]:
-    """What a system prompt says beside how to act: what holds for all tasks of the kind, and the playbook."""
-    return {"instructions": brief.task.instructions.strip(), "playbook": brief.playbook.strip()}
+def standing(brief: Brief) -> dict[str, str | bool]:
+    """What a system prompt says beside how to act: what holds for all tasks of the kind, and the playbook.
+
+    Whether there are files is said with it: told of files where there are none, small models make up their names.
+    """
+    files = bool(_files(brief.workspace))
+    return {"files": files, "instructions": brief.task.instructions.strip(), "playbook": brief.playbook.strip()}
 
 
 def task_message(brief: Brief, reminder: str) -> Message:

@@ -65,11 +65,13 @@ def test_prompts_say_it_only_where_there_is_something_to_say_it_of() -> None:
     plain, web = FunctionTool(called), FunctionTool(called, risk="network")
     assert (rule_for([plain]), rule_for([plain, web]), rule_for([])) == ("", RULE, "")
     assert rule_for([FunctionTool(called, risk="network", origin="")]) == ""
-    without = render("codeact", tools=["called(name: string)"], marking="", instructions="", playbook="Rule.")
+    without = render(
+        "codeact", tools=["called(name: string)"], marking="", files=True, instructions="", playbook="Rule."
+    )
     assert render(
-        "codeact", tools=["called(name: string)"], marking=RULE, instructions="", playbook="Rule."
+        "codeact", tools=["called(name: string)"], marking=RULE, files=True, instructions="", playbook="Rule."
     ) == without.replace("called(name: string)\n", f"called(name: string)\n{RULE}\n")
-    tools = render("tools", python=True, marking="", instructions="", playbook="")
-    assert render("tools", python=True, marking=RULE, instructions="", playbook="") == tools.replace(
+    tools = render("tools", python=True, marking="", files=True, instructions="", playbook="")
+    assert render("tools", python=True, marking=RULE, files=True, instructions="", playbook="") == tools.replace(
         "\n- End", f"\n- {RULE}\n- End"
     )
