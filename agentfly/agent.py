@@ -141,7 +141,7 @@ class Agent:
             files: attachments, copied into the attempt's private workspace.
             reference: the right answer where it is known; scored against, never shown to the generator.
             learn: False leaves the home as it is; None learns whenever there is feedback.
-            exclude_self: keep out cases of this very task, as evaluation demands.
+            exclude_self: keep out cases of this very task, and of the same question under another id, as evaluation demands.
             approve: decides on calls of tools that write, execute or reach the network, and turns asking on for this run.
                 Without it a run under the setting ``approve: ask`` is left waiting: the result's status is ``waiting``,
                 its `pending` lists the calls, and `resume` goes on.

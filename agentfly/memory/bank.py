@@ -290,6 +290,7 @@ class CaseBank:
         k: int = 4,
         exclude_task: str | None = None,
         *,
+        exclude_question: str | None = None,
         exclude: Collection[str] = (),
         domain: str | None = None,
         tags: Collection[str] = (),
@@ -311,6 +312,7 @@ class CaseBank:
             text: the task's question.
             k: how many at most.
             exclude_task: id of a task whose own cases are left out, as evaluation demands.
+            exclude_question: question whose cases are left out, of whichever task.
             exclude: ids of cases to leave out.
             domain: only cases of this domain.
             tags: only cases that carry all of these.
@@ -333,8 +335,8 @@ class CaseBank:
         )
         created_after = None if max_age is None else time.time() - max_age
         where = Filter(
-            exclude_task=exclude_task, exclude=exclude, domain=domain, tags=tags, min_reward=min_reward,
-            created_after=created_after,
+            exclude_task=exclude_task, exclude_question=exclude_question, exclude=exclude, domain=domain, tags=tags,
+            min_reward=min_reward, created_after=created_after,
         )  # fmt: skip
         self._after_fork()
         return self._recaller.recollect(text, where, choice, candidates)

@@ -21,6 +21,8 @@ class Filter:
 
     exclude_task: str | None = None
     """Id of a task whose own cases are left out."""
+    exclude_question: str | None = None
+    """Question whose cases are left out, whichever task they are of: the same question may have come under another id."""
     exclude: Collection[str] = ()
     """Ids of cases that are left out."""
     domain: str | None = None
@@ -37,7 +39,7 @@ class Filter:
             if isinstance(given, str) or not all(isinstance(one, str) for one in given):
                 raise InputError(f"{name} must be a list of texts, not {given!r}")
             object.__setattr__(self, name, tuple(map(_storable, given)))
-        for name in ("domain", "exclude_task"):
+        for name in ("domain", "exclude_task", "exclude_question"):
             if (text := getattr(self, name)) is not None:
                 object.__setattr__(self, name, _storable(text))
         for name in ("min_reward", "created_after"):
@@ -65,6 +67,9 @@ class Filter:
         if self.exclude_task:
             parts.append("+task_id <> :task")
             params["task"] = self.exclude_task
+        if self.exclude_question is not None:
+            parts.append("trim(question) <> :question")
+            params["question"] = self.exclude_question.strip(" ")
         if self.exclude:
             parts.append("id NOT IN (SELECT value FROM json_each(:exclude))")
             params["exclude"] = json.dumps(self.exclude)

@@ -84,10 +84,12 @@ def showing(run_id: str, number: int) -> str:
 
 def _recollect(text: str, state: State, parts: Parts, number: int, seen: Collection[str]) -> tuple[Recalled, ...]:
     settings, learn, task = parts.settings.recall, bool(state.get("learn")), state["task"]
+    alone = bool(state.get("exclude_self"))
     found = parts.memory.recollect(
         text,
         settings.k,
-        exclude_task=task.id if state.get("exclude_self") else None,
+        exclude_task=task.id if alone else None,
+        exclude_question=task.question if alone else None,
         exclude=seen,
         candidates=settings.candidates,
         floor=settings.floor,

@@ -81,6 +81,7 @@ class Memory(Protocol):
         k: int = ...,
         exclude_task: str | None = ...,
         *,
+        exclude_question: str | None = ...,
         candidates: int = ...,
         floor: float | None = ...,
         failures: float | None = ...,

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from agentfly import Agent, Feedback
+from agentfly import Agent, Feedback, Task
 from agentfly.errors import InputError, ProviderError
 from agentfly.events import AttemptFinished, Curated, Event, Reflected, RunFinished
 from agentfly.testing import ScriptedModel
@@ -62,6 +62,15 @@ def test_evaluation_does_not_recall_the_task_itself(tmp_path: Path) -> None:
     with agent:
         agent.run("What is 1 + 2 + 3?", reference="6")
         assert agent.run("What is 1 + 2 + 3?", reference="6", exclude_self=True, learn=False).recalled == ()
+
+
+def test_evaluation_does_not_recall_the_same_question_under_another_id(tmp_path: Path) -> None:
+    agent, _model = agent_with(tmp_path, [RIGHT, RIGHT, RIGHT])
+    with agent:
+        first = agent.run(Task("What is 1 + 2 + 3?", id="from-the-terminal", reference="6"))
+        again = Task("What is 1 + 2 + 3?", id="of-the-benchmark", reference="6")
+        assert agent.run(again, exclude_self=True, learn=False).recalled == ()
+        assert agent.run(again, learn=False).recalled == first.learned.cases
 
 
 def test_a_failure_that_the_rule_mends_keeps_the_rule_and_the_working_solution(tmp_path: Path) -> None:

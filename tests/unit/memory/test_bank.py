@@ -59,6 +59,7 @@ def test_recall_finds_the_nearest(bank: CaseBank) -> None:
 def test_recall_keeps_out_what_is_to_be_kept_out(bank: CaseBank) -> None:
     mean, moon = bank.add_many([MEAN, MOON])
     assert names(bank.recall(MEAN.question, exclude_task="t-mean")) == [MOON.question]
+    assert names(bank.recall(MEAN.question, exclude_question=f" {MEAN.question} ")) == [MOON.question]
     assert names(bank.recall(MEAN.question, exclude=[mean.id])) == [MOON.question]
     assert bank.recall(MEAN.question, exclude={mean.id, moon.id}) == []
     assert bank.recall(MEAN.question, domain="finance") == []

@@ -75,6 +75,7 @@ def passes(case: Case, where: Filter) -> bool:
     return (
         case.status == "active"
         and (not where.exclude_task or case.task_id != where.exclude_task)
+        and (where.exclude_question is None or case.question.strip(" ") != where.exclude_question.strip(" "))
         and case.id not in where.exclude
         and (where.domain is None or case.domain == where.domain)
         and set(where.tags) <= set(case.tags)
@@ -117,6 +118,8 @@ WHERES = {
     "in future": Filter(created_after=NOW * 2),
     "task": Filter(exclude_task="task-3"),
     "task of no name": Filter(exclude_task=""),
+    "question": Filter(exclude_question="question 7"),
+    "no question": Filter(exclude_question=""),
     "young finance": Filter(domain="finance", created_after=NOW + 300, min_reward=0.5, tags=["plain"]),
 }
 
