@@ -79,6 +79,12 @@ def run(
     seed: Annotated[
         int | None, typer.Option("--seed", metavar="N", help="Of the order, and of sampling: attempt k has its own.")
     ] = None,
+    critique: Annotated[
+        bool,
+        typer.Option(
+            "--critique", help="A critic that has no reference also gives each answer a score (models.judge)."
+        ),
+    ] = False,
     executor: Annotated[
         str, typer.Option("--executor", metavar="NAME", help=f"Where attempts are made: {', '.join(EXECUTORS)}.")
     ] = "local",
@@ -179,6 +185,7 @@ def _plan(asked: Mapping[str, Any]) -> Any:
         seed=asked["seed"] or 0,
         retries=asked["retries"],
         cache=asked["cache"],
+        critique=asked["critique"],
         executor=asked["executor"],
     )
 

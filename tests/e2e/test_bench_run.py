@@ -136,6 +136,24 @@ def test_answers_count_as_they_stand_but_for_the_template(
     assert (found["verdict"], found["answer"]) == (verdict, answer if kept is None else kept)
 
 
+def test_a_critic_without_the_reference_scores_every_answer(tmp_path: Path) -> None:
+    def says(messages: Sequence[Message]) -> str:
+        if "judge" not in messages[0].content.lower():
+            return sums(messages)
+        return json.dumps({"reason": "seen", "reward": 0.9 if "final_answer(0)" not in messages[-1].content else 0.1})
+
+    model = ScriptedModel(says)
+    run(tmp_path, model, plan=Plan(attempts=2, critique=True))
+    found = results(tmp_path / "out")
+    assert len(found) == 24
+    assert {(one["verdict"], one["critique"]) for one in found} == {("correct", 0.9), ("wrong", 0.1)}
+    assert len(model.calls) == 48
+    with ResultsFolder(tmp_path / "out") as folder:
+        assert folder.config["decides"]["critique"] is True
+    with pytest.raises(InputError, match="critique"):
+        run(tmp_path, model, plan=Plan(attempts=2))
+
+
 def test_limits_and_missing_answers_have_verdicts_of_their_own(tmp_path: Path) -> None:
     def says(messages: Sequence[Message]) -> str:
         return "I cannot say." if asked(messages) == 0 else sums(messages)

@@ -105,7 +105,7 @@ async def _run(request: Request, out: Path, writer: ResultsWriter, draft: Path |
             _settle_home(request, out, writer, draft)
         setup = Setup(
             identity=str(writer.config["identity"]), home=out / HOME, settings=request.settings,
-            scorer=request.scorer, cache=plan.cache,
+            scorer=request.scorer, cache=plan.cache, critique=plan.critique,
         )  # fmt: skip
         try:
             await (_online if plan.mode == "online" else _frozen)(request, setup, writer, tally, closed)

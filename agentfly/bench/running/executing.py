@@ -27,6 +27,7 @@ class Setup:
         settings: the agent's.
         scorer: judges by the dataset's own rule; None is by the settings alone.
         cache: folder of the cache of model calls; None caches nothing.
+        critique: a critic without the reference gives each answer a score.
     """
 
     identity: str
@@ -34,6 +35,7 @@ class Setup:
     settings: Settings
     scorer: Scorer | None = None
     cache: Path | None = None
+    critique: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,6 +6,7 @@ import logging
 import time
 from collections.abc import Collection, Sequence
 
+from agentfly.bench.running.afterwards import criticised, with_rounds
 from agentfly.bench.running.answering import TemplateScorer
 from agentfly.bench.running.cache import ReplyCache
 from agentfly.bench.running.executing import Done, Job, Setup, prefix
@@ -96,6 +97,9 @@ class LocalExecutor:
         seconds = self._attempts.seconds(run_id)
         self._open[run_id] = state, result
         told = as_result(result, attempt=job.attempt, started=started, seconds=seconds)
+        told = await with_rounds(told, job.task, result.attempt, self._setup.scorer)
+        if self._setup.critique:
+            told = await criticised(told, job.task, result.attempt, self.made.critic)
         record = as_record(job.task, result.attempt, result.feedback, cached=work.cached)
         return Done(job=job, result=told, record=record, again=told.verdict == "error" and self._ends.may_pass(run_id))
 

@@ -137,6 +137,11 @@ class MeasuredComposition(Composition):
         self._measured: dict[int, MeasuredModel] = {}
         super().__init__(home, settings, given)
 
+    @property
+    def critic(self) -> Model:
+        """Who judges where somebody is asked."""
+        return self._model(self.settings.models.judge)
+
     def _model(self, name: str | None = None) -> Model:
         model, settings = self._plain(name), self.settings
         if id(model) not in self._measured:

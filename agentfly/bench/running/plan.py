@@ -29,6 +29,7 @@ class Plan:
         retries: further tries of an attempt that ended in an error of its provider.
         cache: folder of the cache of model calls; None caches nothing.
         executor: where attempts are made.
+        critique: a critic without the reference gives each answer a score.
 
     Raises:
         InputError: a number is out of range, or two things do not go together.
@@ -42,6 +43,7 @@ class Plan:
     retries: int = 2
     cache: Path | None = None
     executor: ExecutorName = "local"
+    critique: bool = False
 
     def __post_init__(self) -> None:
         for name, least in (("attempts", 1), ("concurrency", 1), ("retries", 0)):
@@ -51,6 +53,10 @@ class Plan:
             raise InputError(
                 "online, a second attempt at a task would know of the first: give --attempts 1, and other seeds with "
                 "--order shuffled --seed N in folders of their own"
+            )
+        if self.mode == "online" and self.critique:
+            raise InputError(
+                "a critic looks at attempts that nothing is learned from: leave out --online or --critique"
             )
         if self.mode == "online" and self.executor != "local":
             raise InputError("online, each task waits for what was learned from the one before: leave out --executor")

@@ -62,6 +62,7 @@ def on_record(
         "mode": plan.mode,
         "attempts": plan.attempts,
         "order": plan.order,
+        "critique": plan.critique,
         "seed": plan.seed,
         "model": agent.model,
         "strategy": agent.strategy,
