@@ -19,7 +19,7 @@ from agentfly.nodes.state import Parts
 from agentfly.nodes.workspace import location
 from agentfly.playbooks.ledger import PlaybookLedger
 from agentfly.playbooks.rules import Rules
-from agentfly.protocols import Checker, Gate, Generator, Model, Scorer
+from agentfly.protocols import Checker, Gate, Generator, Model, Repairer, Sandbox, Scorer
 from agentfly.store.home import Home
 from agentfly.store.journal import JournalStore
 from agentfly.store.runs import RunStore
@@ -98,7 +98,7 @@ class Composition:
         other.settings = self.settings.model_copy(
             update={**({} if self.given.generator else {"strategy": self.strategy}), **update}
         )
-        for made in ("parts", "graph", "strategy", "_judges"):
+        for made in ("parts", "graph", "strategy", "_judges", "_sandbox"):
             other.__dict__.pop(made, None)
         return other
 
@@ -179,6 +179,7 @@ class Composition:
             workspaces=self.home.artifacts,
             settings=self.settings,
             notes=self.journal,
+            repairer=self._repairer,
         )
 
     @property
@@ -210,15 +211,8 @@ class Composition:
     def _generator(self) -> Generator:
         from agentfly.generators.codeact import CodeActGenerator
         from agentfly.generators.toolcalling import ToolCallingGenerator
-        from agentfly.tools.python import PythonSandbox
 
-        settings = self.settings
-        sandbox = PythonSandbox(
-            settings.code_memory_mb,
-            self.toolset.tools,
-            tool_seconds=settings.tools.seconds,
-            unsafe=settings.unsafe_code,
-        )
+        settings, sandbox = self.settings, self._sandbox
         made: dict[str, Callable[..., Generator]] = {"codeact": CodeActGenerator, "tools": ToolCallingGenerator}
         plan = self.settings.plan
         acting = plan.executor if self.strategy == "plan" else self.strategy
@@ -230,6 +224,27 @@ class Composition:
         from agentfly.generators.planning import PlanGenerator
 
         return PlanGenerator(self._model(), executor, tools=sandbox.tools, cycles=plan.cycles, subtasks=plan.subtasks)
+
+    @cached_property
+    def _sandbox(self) -> Sandbox:
+        from agentfly.tools.python import PythonSandbox
+
+        settings = self.settings
+        return PythonSandbox(
+            settings.code_memory_mb,
+            self.toolset.tools,
+            tool_seconds=settings.tools.seconds,
+            unsafe=settings.unsafe_code,
+        )
+
+    @property
+    def _repairer(self) -> Repairer | None:
+        """Where another agent acts, its solutions are not code that can be run here."""
+        if not self.settings.learning.repair or self.given.generator is not None:
+            return None
+        from agentfly.repair.search import EditSearch
+
+        return EditSearch(self._sandbox)
 
     def _checker(self) -> Checker:
         from agentfly.playbooks.checks import library

@@ -119,6 +119,9 @@ class LearningSettings(_Section):
     answers: Literal["auto", "always", "never"] = "auto"
     """Whether the right answer of a task that was not solved is kept as a case, where the feedback is by reference. ``auto``: where it
     is no number, because a label answers like tasks too, and a number does not."""
+    repair: bool = True
+    """Whether a solution that gave a wrong number is tried with small edits, where the feedback is by reference: one that gives the right
+    answer is kept in its place."""
     every: bool = False
     """Whether the reflector and the curator look at every attempt, as ACE's own loop does."""
     add_only: bool = False

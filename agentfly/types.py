@@ -208,6 +208,16 @@ class Subtask:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Mistake:
+    """A small mistake in a solution, which an edit mended."""
+
+    kind: str
+    """Such as ``scale``: amounts that were not written out in full."""
+    said: str
+    """One sentence for whoever meets a like task."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
     """All steps on one task and what came of them."""
 
@@ -244,6 +254,8 @@ class Attempt:
     """Whether content from outside was read on the way (``web`` or ``mcp``)."""
     subtasks: tuple[Subtask, ...] = ()
     """What a plan was divided into, in the order in which it was worked on; empty where nothing was planned."""
+    mended: Mistake | None = None
+    """The mistake that this attempt is without and another one made; None where a generator made it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -209,12 +209,16 @@ def _draw_waiting(calls: Sequence[Pending]) -> None:
 
 def _draw_attempt(screen: Console, record: AttemptRecord) -> None:
     from rich.rule import Rule
+    from rich.text import Text
 
+    from agentfly.cli.text import one_line
     from agentfly.cli.views import blocks
     from agentfly.cli.views.run import answer
 
     title = "attempt" if record.number == 0 else f"further attempt {record.number}"
-    screen.print(Rule(title, align="left", style="bright_black"))
+    if record.attempt.mended is not None:
+        title = f"repaired: {one_line(record.attempt.mended.said)}"
+    screen.print(Rule(Text(title), align="left", style="bright_black"))
     for step in record.attempt.steps:
         for part in blocks.step(step, whole=True):
             screen.print(part)

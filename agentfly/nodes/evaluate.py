@@ -11,8 +11,9 @@ from collections.abc import Awaitable
 from dataclasses import replace
 
 from agentfly.errors import UserError
-from agentfly.events import Evaluated
+from agentfly.events import AttemptFinished, Evaluated
 from agentfly.nodes.hearing import hearing
+from agentfly.nodes.repairing import repaired
 from agentfly.nodes.state import Emit, Parts, State
 from agentfly.protocols import UNKNOWN, Trial
 from agentfly.types import Attempt, Feedback, Usage
@@ -32,7 +33,19 @@ async def evaluate(state: State, parts: Parts, emit: Emit) -> State:
         return {"judged": False, "usage": usage}
     if feedback.source == "reference" and state.get("learn"):
         attempt = await reconsidered(state, parts, attempt, number=len(trials))
-    return {"judged": True, "trials": (*trials, Trial(attempt=attempt, feedback=feedback)), "usage": usage}
+    trial = Trial(attempt=attempt, feedback=feedback)
+    trials = (*trials, trial)
+    known = State(**{**state, "trials": trials})
+
+    async def judge(other: Attempt) -> Feedback | None:
+        return await verdict(known, parts, other, number=len(trials))
+
+    again = None if feedback.success else await repaired(known, parts, trial, judge)
+    if again is not None:
+        emit(AttemptFinished(attempt=again.attempt, retry=True))
+        emit(Evaluated(feedback=again.feedback))
+        trials = (*trials, again)
+    return {"judged": True, "trials": trials, "usage": usage}
 
 
 async def reconsidered(state: State, parts: Parts, attempt: Attempt, *, number: int) -> Attempt:

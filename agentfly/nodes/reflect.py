@@ -2,7 +2,7 @@
 
 A failure costs one model call, and one more where the reply has to be mended. A success that is explained by what was shown
 costs none: what was cited is credited, and the working solution is the lesson. One that took steps that failed, and that
-nothing shown explains, costs one. Where nobody says how an attempt went (``feedback: none``), each costs one.
+nothing shown explains, costs one. A failure whose solution was repaired costs none: the edit says what the mistake was. Where nobody says how an attempt went (``feedback: none``), each costs one.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from agentfly.config import Settings
 from agentfly.errors import AgentflyError, ProviderError, ReplyError
 from agentfly.events import Reflected
 from agentfly.nodes.diagnosis import Outcome, diagnose, outcome_of
+from agentfly.nodes.repairing import explained, mended
 from agentfly.nodes.state import Emit, Parts, State
 from agentfly.types import Attempt, Reflection, Usage
 
@@ -20,6 +21,8 @@ from agentfly.types import Attempt, Reflection, Usage
 async def reflect(state: State, parts: Parts, emit: Emit) -> State:
     first = state["trials"][0]
     outcome = outcome_of(first)
+    if outcome == "failed" and mended(state["trials"]) is not None and not parts.settings.learning.every:
+        return _known(state, emit)
     if not worth_a_call(first.attempt, outcome, parts.settings):
         return _credit(first.attempt, outcome, emit)
     count, before = state.get("reflections", 0), state.get("reflection")
@@ -49,6 +52,13 @@ def hard_won(attempt: Attempt) -> bool:
     """Whether an attempt got there only after a step that failed, and nothing that it was given explains that it did."""
     given = attempt.cited or attempt.shown_cases or attempt.shown_bullets or attempt.questioned
     return not given and len(attempt.steps) > 1 and any(step.error for step in attempt.steps)
+
+
+def _known(state: State, emit: Emit) -> State:
+    """A repair has shown what the mistake was: nobody needs to be asked."""
+    reflection = explained(state["trials"])
+    emit(Reflected(reflection=reflection))
+    return {"reflection": reflection}
 
 
 def _credit(attempt: Attempt, outcome: Outcome, emit: Emit) -> State:

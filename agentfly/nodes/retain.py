@@ -75,7 +75,7 @@ def as_case(state: State, trial: Trial) -> Case:
         solution=attempt.solution,
         answer=attempt.answer,
         reward=trial.feedback.reward,
-        lesson=lesson(state, status) or ("" if trial.feedback.success else reason(trial)),
+        lesson=_mistake(trial) or lesson(state, status) or ("" if trial.feedback.success else reason(trial)),
         task_id=state["task"].id,
         status=status,
         provenance=Provenance(
@@ -100,6 +100,11 @@ def told(state: State, trial: Trial, parts: Parts) -> Case | None:
     return replace(
         failed, solution=f"final_answer({answer!r})", answer=answer, reward=1.0, status="active", provenance=source
     )
+
+
+def _mistake(trial: Trial) -> str:
+    """What was mended in a repaired solution; empty where a generator made it."""
+    return trial.attempt.mended.said if trial.attempt.mended else ""
 
 
 def is_number(text: str) -> bool:

@@ -14,7 +14,7 @@ from agentfly.playbooks.delta import Delta
 from agentfly.playbooks.history import Committed
 from agentfly.playbooks.playbook import Playbook
 from agentfly.playbooks.rules import Rules
-from agentfly.protocols import Checker, Exposure, Gate, Generator, Hearing, Judged, Model, Solved, Trial
+from agentfly.protocols import Checker, Exposure, Gate, Generator, Hearing, Judged, Model, Repairer, Solved, Trial
 from agentfly.types import Attempt, Bullet, Case, Feedback, Learned, Recalled, Reflection, Task, Usage
 
 Emit = Callable[[Event], None]
@@ -175,6 +175,8 @@ class Parts:
     settings: Settings
     notes: Notes | None = None
     """The journal of open runs; None keeps none."""
+    repairer: Repairer | None = None
+    """Tries small edits of a solution that gave a wrong number; None tries none."""
     interrupt: Callable[[Any], Any] | None = None
     """Stops the graph with a value for a person to see, and on the way back gives the person's; None: nobody can be asked."""
     told: dict[tuple[str, str], Counter[str]] = field(default_factory=dict)

@@ -22,6 +22,7 @@ from agentfly.protocols.executing import (
 from agentfly.protocols.gating import Gate, Outcome, Past, PastSuccess, Replayed, Retry, Solved, Trial, Verdict, no_past
 from agentfly.protocols.judging import UNKNOWN, AskingScorer, Hearing, Sample
 from agentfly.protocols.models import CallOptions, Embedder, Model
+from agentfly.protocols.repairing import Repair, Repairer
 from agentfly.protocols.selection import Episode, LearningPolicy, Policy, Shown
 
 if TYPE_CHECKING:
@@ -59,6 +60,8 @@ __all__ = [
     "PastSuccess",
     "Policy",
     "Recall",
+    "Repair",
+    "Repairer",
     "Replayed",
     "Retry",
     "Risk",

@@ -128,6 +128,8 @@ class RunView:
         if not retry and not self._answered:
             self._answered = True
             self._print(answer(attempt))
+        if attempt.mended is not None:
+            self._print(Text("repaired  ", style="dim").append(one_line(attempt.mended.said), style="default"))
         self._pulse.phase("judging")
 
     def _curated(self, event: events.Curated) -> None:
