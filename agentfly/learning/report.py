@@ -68,6 +68,8 @@ class Learning:
     """Tries at all tasks together."""
     solved_by_further_attempts: int
     """Samples whose first answer was not right, and a further attempt's was."""
+    repaired: int
+    """Samples whose first answer was not right, and one small edit of a solution was."""
     kept: int
     """Changes of the playbook that were kept."""
     dropped: int
@@ -248,7 +250,8 @@ def _learning(samples: Sequence[Sample], validation: Sequence[Sample], stages: S
         calls_per_sample=spent.usage.calls / number,
         cost_usd_per_sample=spent.usage.cost_usd / number,
         attempts=sum(sample.attempts for sample in samples),
-        solved_by_further_attempts=sum(sample.solved and not sample.correct for sample in samples),
+        solved_by_further_attempts=sum(sample.solved and not (sample.correct or sample.mended) for sample in samples),
+        repaired=sum(bool(sample.mended) and not sample.correct for sample in samples),
         kept=sum(stage.kept for stage in stages),
         dropped=sum(stage.dropped for stage in stages),
         cases=len({case for sample in samples for case in sample.cases}),

@@ -112,6 +112,8 @@ def learned(report: Report) -> str:
     told += f"{'was' if found.kept == 1 else 'were'} kept and {found.dropped:,} dropped."
     if found.solved_by_further_attempts:
         told += f" {_samples(found.solved_by_further_attempts)} got a wrong first answer and a right one in a further attempt."
+    if found.repaired:
+        told += f" In {_samples(found.repaired)} one small edit put a wrong answer right."
     each = f"{found.tokens_per_sample:,.0f} tokens and {found.calls_per_sample:.1f} calls"
     more = f" ({found.tokens_per_sample_validated:,.0f} tokens with the validations)" if report.validations else ""
     return f"{told} Learning took {each} per sample{more}."

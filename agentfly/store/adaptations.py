@@ -46,6 +46,8 @@ class Sample:
     """Tries at the task, further ones included."""
     solved: bool = False
     """Whether any of the tries was a success."""
+    mended: str = ""
+    """The kind of mistake without which its solution worked, see `agentfly.types.Mistake`; empty where no repair was needed or found."""
     cases: tuple[str, ...] = ()
     """Ids of the cases that it left."""
     kept: bool | None = None

@@ -151,6 +151,7 @@ def as_sample(result: RunResult, state: State | None, **place: object) -> Sample
         usage=result.usage,
         attempts=max(1, len(trials)),
         solved=any(trial.feedback.success and not says_nothing(trial.feedback) for trial in trials),
+        mended=next((trial.attempt.mended.kind for trial in trials if trial.attempt.mended), ""),
         cases=result.learned.cases,
         kept=result.learned.accepted,
         **place,  # type: ignore[arg-type]

@@ -132,6 +132,7 @@ def test_growth_kept_and_dropped_changes_and_further_attempts(tmp_path: Path) ->
         sample("learn", 0, solved=True, cases=("case-1",)),
         sample("learn", 1, False, solved=True, attempts=3, cases=("case-2",)),
         sample("learn", 2, False, solved=False, attempts=4),
+        sample("learn", 3, False, solved=True, attempts=2, mended="scale"),
     ]
     stages = [stage(0), stage(3, cases=2, bullets=1, checks=1, version=3, kept=2, dropped=1)]
     found = course(tmp_path, samples, stages, outcome={})
@@ -139,9 +140,10 @@ def test_growth_kept_and_dropped_changes_and_further_attempts(tmp_path: Path) ->
         (0, 0, 0, 0, 0), (3, 2, 1, 1, 3),
     ]  # fmt: skip
     learning = found.learning
-    assert (learning.kept, learning.dropped, learning.cases, learning.attempts) == (2, 1, 2, 8)
-    assert learning.solved_by_further_attempts == 1
-    assert "3 samples left 2 cases; 2 changes of the playbook were kept and 1 dropped." in words.learned(found)
+    assert (learning.kept, learning.dropped, learning.cases, learning.attempts) == (2, 1, 2, 10)
+    assert (learning.solved_by_further_attempts, learning.repaired) == (1, 1)
+    assert "4 samples left 2 cases; 2 changes of the playbook were kept and 1 dropped." in words.learned(found)
+    assert "In 1 sample one small edit put a wrong answer right." in words.learned(found)
 
 
 def test_levels_are_counted_apart() -> None:
