@@ -60,15 +60,20 @@ class Judges:
         """What scores a result by its reference where something else is learned from."""
         if self.compare is not None:
             return as_scorer(self.compare)
-        if self.scorer is not None and not isinstance(self.teaching, AskingScorer):
+        if self.scorer is not None and self._asking is None:
             return self.teaching
         # A command looks at no reference: it has spoken already.
         return scorer_named(self.settings.scorer if self.settings.scorer in COMPARING else "auto")
 
-    @property
+    @cached_property
+    def _asking(self) -> AskingScorer | None:
+        """Who asks others, if that is who teaches. Looked at once: whether something has the methods of a protocol takes a while to find out."""
+        return self.teaching if isinstance(self.teaching, AskingScorer) else None
+
+    @cached_property
     def by_reference(self) -> bool:
         """Whether what is learned from goes by the reference, where there is one."""
-        if not isinstance(self.teaching, AskingScorer):
+        if self._asking is None:
             return self.settings.feedback in REFERENCED
         return self.settings.feedback == "reference" and self.teaching.name == "judge"
 
@@ -77,9 +82,9 @@ class Judges:
         if hearing.attempt.status == "error":  # the provider's failure says nothing about the attempt
             return None
         scorer, by_reference = self.teaching, self.by_reference
-        if isinstance(scorer, AskingScorer):
+        if self._asking is not None:
             if not hearing.learning and not by_reference and self.reference(hearing.run_id) is not None:
                 return None  # nobody is asked for a verdict that the reference gives in the report
-            scorer = scorer.at(hearing)
+            scorer = self._asking.at(hearing)
         known = self.reference(hearing.run_id) if by_reference else None
         return await scorer.score(replace(hearing.task, reference=known), hearing.attempt, hearing.workspace)
