@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from statistics import median
 from typing import TYPE_CHECKING
 
 from agentfly.pages.plots import Plot, as_svg, short
@@ -81,7 +82,7 @@ def histogram(plot: Plot, groups: Mapping[str, Sequence[float]], xlabel: str) ->
         drawn = {name: group for name, group in groups.items() if group}
         colours = [SERIES[number] for number, name in enumerate(groups) if name in drawn]
         axes.hist(list(drawn.values()), bins=edges, stacked=True, color=colours, label=[short(name) for name in drawn])
-        middle = values[len(values) // 2]
+        middle = median(values)
         axes.axvline(middle, color=FAINT, linewidth=1, linestyle="--", label=f"median {middle:,.4g}")
         axes.set_xlabel(xlabel)
         axes.set_ylabel("attempts")

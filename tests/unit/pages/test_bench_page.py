@@ -191,3 +191,9 @@ def test_without_matplotlib_there_is_one_clear_line(runs: list[Path], monkeypatc
     importlib.invalidate_caches()
     with pytest.raises(ConfigError, match=r"pip install 'agentfly-framework\[report\]'"):
         told(runs[0])
+
+
+def test_a_plot_and_its_table_have_the_same_median() -> None:
+    spreads, plots = (importlib.import_module(f"agentfly.pages.{name}") for name in ("spreads", "plots"))
+    drawn = spreads.histogram(plots.Plot("spread", ""), {"right": [1.0, 3.0], "not right": [4.0, 10.0]}, "seconds")
+    assert "median 3.5" in drawn, "the mean of the two in the middle"
