@@ -195,5 +195,7 @@ def test_without_matplotlib_there_is_one_clear_line(runs: list[Path], monkeypatc
 
 def test_a_plot_and_its_table_have_the_same_median() -> None:
     spreads, plots = (importlib.import_module(f"agentfly.pages.{name}") for name in ("spreads", "plots"))
-    drawn = spreads.histogram(plots.Plot("spread", ""), {"right": [1.0, 3.0], "not right": [4.0, 10.0]}, "seconds")
+    drawn = spreads.histogram(
+        plots.Plot(name="spread", alt=""), {"right": [1.0, 3.0], "not right": [4.0, 10.0]}, "seconds"
+    )
     assert "median 3.5" in drawn, "the mean of the two in the middle"
