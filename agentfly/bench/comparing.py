@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
@@ -15,6 +16,7 @@ from agentfly.learning.intervals import Interval, difference_interval, mcnemar, 
 
 Method = Literal["newcombe", "bootstrap"]
 _LISTED = 5
+_PLACES = 12
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +32,7 @@ class Difference:
     """95 % interval of the paired difference."""
     high: float
     method: Method
-    """``newcombe`` (method 10) with one attempt a task in both, else ``bootstrap`` by task."""
+    """``newcombe`` (method 10) with one attempt a task in both, or where all tasks differ alike, else ``bootstrap`` by task."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,8 +135,8 @@ def compare(before: BenchmarkRun, after: BenchmarkRun, *, force: bool = False, s
     one, two = before.by_task(), after.by_task()
     pairs = [_Pair(task, one[task.task_id], two[task.task_id]) for task in judged]
     each = (before.attempts, after.attempts)
-    differences = [_right(pair.after, each[1]) - _right(pair.before, each[0]) for pair in pairs]
-    rewards = [_reward(pair.after, each[1]) - _reward(pair.before, each[0]) for pair in pairs]
+    differences = [_less(_right(pair.after, each[1]), _right(pair.before, each[0])) for pair in pairs]
+    rewards = [_less(_reward(pair.after, each[1]), _reward(pair.before, each[0])) for pair in pairs]
     permutation = permutation_test(differences, seed)
     exact = mcnemar(sum(d > 0 for d in differences), sum(d < 0 for d in differences)) if each == (1, 1) else None
     p = permutation.p if exact is None else exact
@@ -145,7 +147,7 @@ def compare(before: BenchmarkRun, after: BenchmarkRun, *, force: bool = False, s
         levels=_levels(pairs, each, seed),
         mcnemar=exact,
         permutation=permutation,
-        reward_difference=sum(rewards) / len(rewards),
+        reward_difference=round(math.fsum(rewards) / len(rewards), _PLACES),
         reward_permutation=permutation if rewards == differences else permutation_test(rewards, seed),
         p=p,
         p_holm=p,
@@ -194,18 +196,25 @@ def _require_comparable(before: BenchmarkRun, after: BenchmarkRun, judged: Seque
 def _difference(pairs: Sequence[_Pair], each: tuple[int, int], seed: int) -> Difference:
     before = [_right(pair.before, each[0]) for pair in pairs]
     after = [_right(pair.after, each[1]) for pair in pairs]
-    differences = [two - one for one, two in zip(before, after, strict=True)]
-    single = each == (1, 1)
-    within = _newcombe(before, after) if single or not any(differences) else bootstrap_interval(differences, seed)
+    differences = [_less(two, one) for one, two in zip(before, after, strict=True)]
+    # Tasks that all differ alike, such as a single one, tell nothing of how tasks vary: drawn anew they are the same again.
+    counted = each == (1, 1) or len(set(differences)) == 1
+    within = _newcombe(before, after) if counted else bootstrap_interval(differences, seed)
+    value = round(math.fsum(differences) / len(differences), _PLACES)
     return Difference(
         tasks=len(pairs),
         before=_sure(mean_by_task(before, each[0])),
         after=_sure(mean_by_task(after, each[1])),
-        value=sum(differences) / len(differences),
-        low=within.low,
-        high=within.high,
-        method="newcombe" if single or not any(differences) else "bootstrap",
+        value=value,
+        low=min(within.low, value),
+        high=max(within.high, value),
+        method="newcombe" if counted else "bootstrap",
     )
+
+
+def _less(two: float, one: float) -> float:
+    """A difference of shares, such as of thirds, without the noise that makes sums of them anything but zero."""
+    return round(two - one, _PLACES)
 
 
 def _newcombe(before: Sequence[float], after: Sequence[float]) -> Interval:
@@ -264,7 +273,7 @@ def _notices(before: BenchmarkRun, after: BenchmarkRun, pairs: Sequence[_Pair], 
         if missing := run.attempts * len(pairs) - sum(map(len, results)):
             told.append(f"{missing} attempts of {run.name or 'one run'} have no result and count as not right")
     if before.attempts != after.attempts:
-        told.append(f"{before.attempts} attempts a task are compared with {after.attempts}")
+        told.append(f"the first has {_attempts(before)} a task, the second {_attempts(after)}")
     return tuple(told)
 
 
@@ -280,3 +289,7 @@ def _sure(mean: Mean | None) -> Mean:
     if mean is None:
         raise ValueError("there is no task to take a mean over")
     return mean
+
+
+def _attempts(run: BenchmarkRun) -> str:
+    return f"{run.attempts} attempt{'' if run.attempts == 1 else 's'}"

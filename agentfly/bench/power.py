@@ -45,7 +45,7 @@ def power_of(differences: Sequence[float], *, power: float = 0.8, alpha: float =
     return Power(
         tasks=len(differences),
         discordant=discordant,
-        needed=tasks_needed(discordant, fmean(differences), power=power, alpha=alpha),
+        needed=tasks_needed(discordant, round(fmean(differences), 12), power=power, alpha=alpha),
         detectable=detectable(
             discordant, len(differences), most=fmean(map(abs, differences)), power=power, alpha=alpha
         ),

@@ -46,6 +46,22 @@ def single(name: str, both: int, gained: int, lost: int, neither: int) -> tuple[
     return run_of(f"{name} A", before), run_of(f"{name} B", after)
 
 
+def test_thirds_that_cancel_out_are_no_difference() -> None:
+    """Gained and lost thirds add up to zero, and not to what is left of them in binary."""
+    before = run_of("A", [[1], [1], [1], [0], [0]])
+    after = run_of("B", [[1, 0, 0], [1, 1, 0], [1, 1, 0], [1, 1, 1], [0, 1, 0]])
+    found = compare(before, after)
+    assert (found.accuracy.value, found.reward_difference) == (0.0, 0.0)
+    assert found.power.needed is None
+
+
+@pytest.mark.parametrize("after", [[1, 1, 1], [0, 1, 0]])
+def test_a_single_task_tells_little_however_many_attempts_there_are(after: list[int]) -> None:
+    accuracy = compare(run_of("A", [[0]]), run_of("B", [after])).accuracy
+    assert accuracy.method == "newcombe"
+    assert accuracy.low < 0 < accuracy.value <= accuracy.high
+
+
 # Two runs with one attempt a task
 
 
@@ -120,7 +136,7 @@ def test_a_different_number_of_attempts_is_compared_and_told() -> None:
     found = compare(run_of("A", [[1], [0]]), run_of("B", [[1, 1], [1, 0]]))
     assert found.accuracy.value == pytest.approx(0.25)
     assert found.mcnemar is None
-    assert "1 attempts a task are compared with 2" in found.notices
+    assert "the first has 1 attempt a task, the second 2 attempts" in found.notices
 
 
 def test_rewards_are_compared_beside_accuracies() -> None:

@@ -45,7 +45,7 @@ def test_tables_for_people_fit_the_terminal(
         "12 tasks, 3 attempts at each", "steps 6, seconds 300.0", "hash dddddddddddddddd", "0123456789ab, with changes that were not committed",
         "! the source had changes", "accuracy", "pass@k", "pass^k", "majority@k", "best of k, confidence", "Each attempt as a run of its own",
         "How every planned attempt ended", "edit similarity", "US dollars", "for each right answer", "Calls by tool", "Learning between tasks",
-        "Against early", "negative flip rate", "permutation test p", "1 attempts a task are compared with 3", "3 attempts",
+        "Against early", "negative flip rate", "permutation test p", "the first has 1 attempt a task, the second 3 attempts", "3 attempts",
     ):  # fmt: skip
         assert said in " ".join(done.out.split()), said
 
