@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import socket
+from functools import cache
 from pathlib import Path
 
 
 def mark() -> str:
     """Names this process: host, process id, and start time where the system tells it (ids are used again)."""
-    return f"{socket.gethostname()}|{os.getpid()}|{_started(os.getpid())}"
+    return _mark(os.getpid())  # of a child, another one
 
 
 def gone(owner: str) -> bool:
@@ -25,6 +26,11 @@ def gone(owner: str) -> bool:
     except OSError:  # it is there and belongs to someone else
         pass
     return bool(started) and _started(int(pid)) != started
+
+
+@cache
+def _mark(pid: int) -> str:
+    return f"{socket.gethostname()}|{pid}|{_started(pid)}"
 
 
 def _started(pid: int) -> str:

@@ -26,8 +26,11 @@ Find = Callable[[McpServers, str], Tool]
 def gone(pid: int) -> bool:
     """Whether a process has ended, within a second."""
     for _ in range(100):
-        stat = Path(f"/proc/{pid}/stat")
-        if not stat.exists() or stat.read_text().rpartition(")")[2].split()[0] == "Z":
+        try:
+            stat = Path(f"/proc/{pid}/stat").read_text()
+        except OSError:  # between any two looks at it
+            return True
+        if stat.rpartition(")")[2].split()[0] == "Z":
             return True
         time.sleep(0.01)
     return False
