@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import importlib.util
 import os
+import signal
 from collections.abc import Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -26,6 +27,10 @@ _MODEL_CACHE = cache_folder().parent  # before the environment is isolated
 _FOREIGN = {*DEFAULTS, "OPENAI_API_BASE", "OPENAI_BASE_URL", "OLLAMA_HOST", "OLLAMA_API_BASE", "HF_ENDPOINT"}
 _FOREIGN |= {"TAVILY_API_KEY", "SERPER_API_KEY", "DDGS_PROXY"}
 _FOREIGN |= {"COLUMNS", "LINES"}  # the plugin that runs tests side by side sets them
+
+# A shell that runs the tests in its background has them ignore Ctrl-C, and all that they start: some tests press it.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
