@@ -2,45 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from agentfly.bench.results import Result
 from agentfly.bench.running.answering import TemplateScorer
-from agentfly.protocols import AskingScorer, CallOptions, Model, Scorer
+from agentfly.nodes.hearing import Counted
+from agentfly.protocols import AskingScorer, Model, Scorer
 from agentfly.scorers.judge import JudgeScorer
-from agentfly.types import Attempt, Message, Reply, Task, Usage
-
-
-class Counting:
-    """A model that adds up what it was asked for.
-
-    Args:
-        model: who answers.
-    """
-
-    def __init__(self, model: Model) -> None:
-        self._model = model
-        self.usage = Usage()
-
-    @property
-    def name(self) -> str:
-        return self._model.name
-
-    async def complete(
-        self,
-        messages: Sequence[Message],
-        options: CallOptions = CallOptions(),
-        on_text: Callable[[str], None] | None = None,
-    ) -> Reply:
-        """As `Model.complete`."""
-        reply = await self._model.complete(messages, options, on_text)
-        self.usage += reply.usage
-        return reply
-
-    async def aclose(self) -> None:
-        """The model is somebody else's."""
+from agentfly.types import Attempt, Task, Usage
 
 
 async def criticised(result: Result, task: Task, attempt: Attempt, critic: Model) -> Result:
@@ -56,9 +26,10 @@ async def criticised(result: Result, task: Task, attempt: Attempt, critic: Model
     """
     if result.answer is None:
         return result
-    counting = Counting(critic)
-    said = await JudgeScorer(counting).score(task.without_reference(), replace(attempt, answer=result.answer), Path())
-    return replace(result, critique=None if said is None else said.reward, usage=result.usage + counting.usage)
+    spent = [result.usage]
+    judge = JudgeScorer(Counted(critic, spent.append))
+    said = await judge.score(task.without_reference(), replace(attempt, answer=result.answer), Path())
+    return replace(result, critique=None if said is None else said.reward, usage=sum(spent, Usage()))
 
 
 async def with_rounds(result: Result, task: Task, attempt: Attempt, scorer: Scorer | None) -> Result:
