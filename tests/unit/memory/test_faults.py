@@ -402,16 +402,14 @@ def test_recall_waits_for_one_batch_and_not_for_the_whole_sync(tmp_path: Path) -
         bank.add_many(cases(100))
         bank.sync_index()
         bank.add_many(cases(480, start=1000))
-        thread, waits = threading.Thread(target=bank.sync_index), []
-        start = time.perf_counter()
+        thread, seen = threading.Thread(target=bank.sync_index), set()
         thread.start()
         while thread.is_alive():
-            before = time.perf_counter()
             bank.recall(question(5))
-            waits.append(time.perf_counter() - before)
-        whole = time.perf_counter() - start
-        assert len(waits) >= 4
-        assert max(waits) < 0.7 * whole
+            seen.add(bank.stats().index.behind)
+        thread.join()
+        # A recall that waited for the whole would only ever see all of it or none of it left to do.
+        assert len(seen - {0, 480}) >= 2
         assert bank.stats().index.behind == 0
 
 
