@@ -14,6 +14,7 @@ from langgraph.checkpoint.sqlite import SqliteSaver
 
 from agentfly import protocols, types
 from agentfly.records import from_json, to_json
+from agentfly.store.database import Transaction
 
 _RECORDS = {
     kind.__name__: kind
@@ -73,6 +74,7 @@ class Checkpointer(SqliteSaver):
         # what was written before it: it goes on from an earlier one then.
         connection.execute("PRAGMA synchronous = NORMAL")
         super().__init__(connection, serde=RecordSerializer(allowed_msgpack_modules=None))
+        self.setup()
 
     def close(self) -> None:
         """Close the connection."""
@@ -106,6 +108,12 @@ class Checkpointer(SqliteSaver):
         self, config: RunnableConfig, writes: Sequence[tuple[str, Any]], task_id: str, task_path: str = ""
     ) -> None:
         self.put_writes(config, writes, task_id, task_path)
+
+    @staticmethod
+    def forget(tx: Transaction, thread_id: str) -> None:
+        """Remove the checkpoints of a thread, in a transaction on the same database."""
+        for table in ("checkpoints", "writes"):
+            tx.execute(f"DELETE FROM {table} WHERE thread_id = ?", (thread_id,))
 
     async def adelete_thread(self, thread_id: str) -> None:
         self.delete_thread(thread_id)

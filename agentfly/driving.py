@@ -6,7 +6,7 @@ import asyncio
 import secrets
 from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime
-from typing import Any, Literal, TypeAlias, cast
+from typing import Any, cast
 
 from agentfly.composition import Composition
 from agentfly.errors import InputError
@@ -14,14 +14,12 @@ from agentfly.events import ApprovalNeeded, Event, RunFinished
 from agentfly.memory.marks import unsee
 from agentfly.nodes.journal import paid
 from agentfly.nodes.permission import undecided
-from agentfly.nodes.state import State
+from agentfly.nodes.state import EMIT, State
 from agentfly.nodes.workspace import tidy
 from agentfly.protocols import Trial
 from agentfly.running import Approve, OnEvent, as_result, as_waiting, decided, scored
 from agentfly.store.runs import RunRecord
 from agentfly.types import Decision, Feedback, Learned, Pending, Recalled, RunResult, Task, Usage
-
-Durability: TypeAlias = Literal["sync", "exit"]
 
 
 class Drive:
@@ -33,6 +31,7 @@ class Drive:
 
     def __init__(self, made: Composition) -> None:
         self._made = made
+        self._latest: dict[str, State] = {}
 
     async def run(
         self,
@@ -83,7 +82,7 @@ class Drive:
             raise
         finally:
             made.forget_reference(run_id)
-            await asyncio.to_thread(tidy, made.home.artifacts, run_id, task)  # removing folders waits for the disk
+            await self._tidy(run_id, task)
         yield RunFinished(result=result)
 
     async def waiting(self, run_id: str, task: Task, calls: tuple[Pending, ...]) -> AsyncIterator[Event]:
@@ -101,7 +100,7 @@ class Drive:
         return as_waiting(task, state, calls, paid(self._made.journal, run_id, len(state.get("trials", ()))))
 
     async def reach(
-        self, run_id: str, task: Task, first: State | None, on_event: OnEvent, *, durability: Durability = "sync"
+        self, run_id: str, task: Task, first: State | None, on_event: OnEvent, *, checkpoints: bool = True
     ) -> State:
         """Run the graph to its end and leave the run open: what it teaches is learned together with others.
 
@@ -110,26 +109,26 @@ class Drive:
             task: with its reference.
             first: where to begin; None goes on from the last checkpoint.
             on_event: called with each event.
-            durability: when there is a checkpoint: after each node, or only at the end. The journal has what was paid for
-                either way.
+            checkpoints: whether there is one after each node. Without them a run that is killed begins again at its first node; what
+                was paid for is in the journal either way.
         """
         made = self._made
         made.remember_reference(run_id, task.reference)
+        graph: Any = made.graph if checkpoints else made.fleeting
+        durable = {"durability": "sync"} if checkpoints else {}
         try:
-            state: State | None = None
-            async for kind, told in self._streamed(first, run_id, durability=durability):
-                if kind == "custom":
-                    on_event(told)
-                else:
-                    state = told
-            return state or await self.state(run_id)
+            given = await self._given(first, run_id)
+            config = _thread(run_id, **{EMIT: on_event})
+            async for state in graph.astream(given, config, stream_mode="values", **durable):
+                self._latest[run_id] = cast(State, state)
+            return await self.state(run_id)
         except BaseException as error:
             failed = isinstance(error, Exception)
             made.runs.fail(run_id, str(error) if failed else "interrupted", "error" if failed else "interrupted")
             raise
         finally:
             made.forget_reference(run_id)
-            await asyncio.to_thread(tidy, made.home.artifacts, run_id, task)  # removing folders waits for the disk
+            await self._tidy(run_id, task)
 
     async def result(self, task: Task, state: State) -> RunResult:
         """What a run came to, scored by its reference also where nothing may be learned from that."""
@@ -145,11 +144,14 @@ class Drive:
                 runs.add_attempt(run_id, number, trial.attempt, trial.feedback)
             runs.finish(run_id, result)
 
-    async def clear(self, run_id: str) -> None:
+    def clear(self, run_id: str) -> None:
         """Remove what a run that is closed could have begun again from."""
         made = self._made
-        await made.checkpointer.adelete_thread(run_id)
-        made.journal.forget(run_id)
+        checkpointer = made.checkpointer
+        self._latest.pop(run_id, None)
+        with made.home.db.write(synced=False) as tx:  # what is there again after a power cut is removed again
+            checkpointer.forget(tx, run_id)
+            made.journal.forget(run_id)
         for known in [key for key in made.parts.told if key[0] == run_id]:
             del made.parts.told[known]
 
@@ -167,7 +169,7 @@ class Drive:
         Args:
             prefix: what their ids begin with.
         """
-        self._made.checkpointer.setup()
+        _ = self._made.checkpointer  # makes its tables
         found = self._made.home.db.read(
             """SELECT run_id AS id FROM journal WHERE substr(run_id, 1, :n) = :prefix
                UNION SELECT thread_id FROM checkpoints WHERE substr(thread_id, 1, :n) = :prefix ORDER BY id""",
@@ -178,7 +180,7 @@ class Drive:
     async def _close(self, run_id: str, task: Task, state: State) -> RunResult:
         result = await self.result(task, state)
         self.write(state, result)
-        await self.clear(run_id)
+        self.clear(run_id)
         return result
 
     async def learn(self, record: RunRecord, feedback: Feedback, on_event: OnEvent) -> Learned:
@@ -204,41 +206,39 @@ class Drive:
                 made.runs.add_attempt(record.id, number, trial.attempt, trial.feedback)
         finally:
             await made.checkpointer.adelete_thread(thread)
-            await asyncio.to_thread(tidy, made.home.artifacts, record.id, record.task)
+            await self._tidy(record.id, record.task)
         made.runs.set_feedback(record.id, feedback, learned)
         return learned
 
     async def state(self, thread: str) -> State:
-        """What the checkpoints hold of a thread; empty once its run is closed."""
+        """How far a thread got, as this process saw it or as the checkpoints have it; empty once its run is closed."""
+        if thread in self._latest:
+            return self._latest[thread]
         return cast(State, (await self._made.graph.aget_state(_thread(thread))).values)
+
+    async def _tidy(self, run_id: str, task: Task) -> None:
+        if task.files:  # removing them waits for the disk; empty folders go faster than a thread is asked
+            await asyncio.to_thread(tidy, self._made.home.artifacts, run_id, task)
+        else:
+            tidy(self._made.home.artifacts, run_id, task)
 
     async def _events(
         self, first: State | None, thread: str, decisions: Mapping[str, Decision] | None = None
     ) -> AsyncIterator[Event]:
-        async for kind, told in self._streamed(first, thread, decisions):
-            if kind == "custom":
-                yield cast(Event, told)
+        given = await self._given(first, thread, decisions)
+        async for event in self._made.graph.astream(given, _thread(thread), stream_mode="custom", durability="sync"):
+            yield cast(Event, event)
 
-    async def _streamed(
-        self,
-        first: State | None,
-        thread: str,
-        decisions: Mapping[str, Decision] | None = None,
-        *,
-        durability: Durability = "sync",
-    ) -> AsyncIterator[tuple[str, Any]]:
-        """What the graph has to say: events (``custom``), and its state after each node (``values``)."""
+    async def _given(self, first: State | None, thread: str, decisions: Mapping[str, Decision] | None = None) -> Any:
+        """What the graph is given: where to begin, or what a person decided; None to go on from its last checkpoint."""
         from agentfly.graph import answer
 
-        graph, given = self._made.graph, answer(decisions) if decisions else first
         if first is None:
             await self.take_back(thread)
             state = await self.state(thread)
             if not decisions and not {"recalled", "trials"} & state.keys():
-                given = state  # cut off before its first node: the graph has nothing to go on from
-        modes: Any = ["custom", "values"]
-        async for kind, told in graph.astream(given, _thread(thread), stream_mode=modes, durability=durability):
-            yield kind, told
+                return state  # cut off before its first node: the graph has nothing to go on from
+        return answer(decisions) if decisions else first
 
     def _judged(self, record: RunRecord, feedback: Feedback) -> State:
         """The state in which the graph enters at reflect."""
@@ -265,5 +265,5 @@ def _waits_for(calls: Sequence[Pending]) -> str:
     return f"permission to call {', '.join(dict.fromkeys(call.tool for call in calls))}"
 
 
-def _thread(name: str) -> Any:
-    return {"configurable": {"thread_id": name}}
+def _thread(name: str, **more: Any) -> Any:
+    return {"configurable": {"thread_id": name, **more}}

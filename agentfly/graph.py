@@ -16,7 +16,7 @@ from collections.abc import Callable, Hashable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from langgraph.config import get_stream_writer
+from langgraph.config import get_config, get_stream_writer
 from langgraph.graph import END, START, StateGraph
 from langgraph.types import Command, interrupt
 
@@ -26,7 +26,7 @@ from agentfly.nodes.generate import generate
 from agentfly.nodes.recall import recall
 from agentfly.nodes.reflect import reflect
 from agentfly.nodes.retain import retain
-from agentfly.nodes.state import Node, Parts, State
+from agentfly.nodes.state import EMIT, Node, Parts, State
 from agentfly.types import Decision
 
 if TYPE_CHECKING:
@@ -64,7 +64,8 @@ def answer(decisions: Mapping[str, Decision]) -> Command[Any]:
 
 def _bind(node: Node, parts: Parts) -> Any:
     async def run(state: State) -> State:
-        return await node(state, parts, get_stream_writer())
+        emit = get_config()["configurable"].get(EMIT)
+        return await node(state, parts, emit or get_stream_writer())
 
     return run
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field, replace
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 from agentfly.errors import LimitReached, ProviderError, ProviderTimeout
 from agentfly.events import TextDelta
@@ -16,6 +17,7 @@ from agentfly.generators.solution import Ran, distil, written_down
 from agentfly.protocols import OUTSIDE, Brief, CallOptions, CheckFailure, CodeWorker, Execution, Model, Sandbox, Tool
 from agentfly.types import Attempt, AttemptStatus, Message, Questioned, Reply, Step, Usage
 
+T = TypeVar("T")
 Emit: TypeAlias = Callable[[Any], None]
 Ended: TypeAlias = "tuple[str | None, AttemptStatus, str]"
 """How an attempt ended: its answer, its status, and the reason of that."""
@@ -97,6 +99,11 @@ def opened(sandbox: Sandbox, brief: Brief, tools: Sequence[Tool] = ()) -> Abstra
     """A worker for an attempt: its calls go through the journal, and it cannot change the task's files."""
     attached = brief.task.file_names
     return sandbox.open(brief.workspace, tools, call=brief.journal.call, readonly=attached)
+
+
+async def look(brief: Brief, look_at: Callable[[], T]) -> T:
+    """What is made of a task at the start of an attempt: off the event loop where files are read for it."""
+    return await asyncio.to_thread(look_at) if brief.task.files else look_at()
 
 
 async def ask_model(

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from agentfly.events import CodeStarted, StepFinished
 from agentfly.generators.answers import answer_text, guess
-from agentfly.generators.attempting import Emit, State, ask_model, examine, opened, record, work
+from agentfly.generators.attempting import Emit, State, ask_model, examine, look, opened, record, work
 from agentfly.generators.briefing import (
     REMINDER,
     Turn,
@@ -72,7 +71,7 @@ class CodeActGenerator:
         budget = Budget(brief.limits, brief.journal.clock)
         async with opened(self._sandbox, brief, self._tools) as worker:
             offered = (*self._sandbox.tools, *self._tools)
-            start, files = await asyncio.to_thread(lambda: (opening(brief, offered), file_previews(brief)))
+            start, files = await look(brief, lambda: (opening(brief, offered), file_previews(brief)))
             state = _State(
                 brief=brief, budget=budget, start=start, files=files, reminder=REMINDER, model=self._model.name
             )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 from agentfly.parsing import parse
 
@@ -74,6 +75,7 @@ def _bare(text: str) -> str:
     return ""
 
 
+@lru_cache(maxsize=256)  # the same solutions are shown again and again
 def is_code(text: str) -> bool:
     """Whether it parses and does something: one word or one number is Python too."""
     try:

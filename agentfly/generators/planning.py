@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from agentfly.errors import LimitReached, ProviderError
 from agentfly.events import StepFinished
-from agentfly.generators.attempting import Emit, State, ask_model, examine, record, work
+from agentfly.generators.attempting import Emit, State, ask_model, examine, look, record, work
 from agentfly.generators.briefing import (
     Turn,
     clip,
@@ -125,7 +124,7 @@ class PlanGenerator:
     async def attempt(self, brief: Brief, emit: Emit = lambda event: None) -> Attempt:
         """As `agentfly.protocols.Generator.attempt`."""
         budget = Budget(brief.limits, brief.journal.clock)
-        start, files = await asyncio.to_thread(self._opening, brief)
+        start, files = await look(brief, lambda: self._opening(brief))
         state = _State(brief=brief, budget=budget, start=start, files=files, reminder=REMINDER, model=self._model.name)
         ended = await work(state, lambda: self._ask(state, emit), lambda reply: self._step(state, reply, emit))
         return _recorded(state, record(state, ended, self.name, state.tier))

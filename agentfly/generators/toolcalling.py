@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
@@ -11,7 +10,7 @@ from time import monotonic
 from agentfly.errors import ConfigError
 from agentfly.events import CodeStarted, StepFinished
 from agentfly.generators.answers import LONGEST_GUESS, guess
-from agentfly.generators.attempting import Emit, State, ask_model, examine, opened, record, work
+from agentfly.generators.attempting import Emit, State, ask_model, examine, look, opened, record, work
 from agentfly.generators.briefing import corrected, error_kind, file_previews, standing, task_message, without_repeats
 from agentfly.generators.budget import Budget
 from agentfly.generators.calls import Requests, echoed, requests
@@ -99,7 +98,7 @@ class ToolCallingGenerator:
             worker: CodeWorker | None = None
             if self._sandbox is not None:
                 worker = await stack.enter_async_context(opened(self._sandbox, brief, self._tools))
-            start, files = await asyncio.to_thread(self._opening, brief)
+            start, files = await look(brief, lambda: self._opening(brief))
             state = _State(
                 brief=brief,
                 budget=budget,

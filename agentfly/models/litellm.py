@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import json
 import logging
 import os
 import threading
@@ -23,6 +24,8 @@ from agentfly.protocols import CallOptions
 from agentfly.types import Message, Reply, Usage
 
 _loaded = threading.Event()
+_TRANSLATED = 64
+"""Sets of parameters that are kept as litellm makes them for the wire."""
 _NOT_SENT = frozenset(
     {"model", "messages", "api_base", "api_key", "num_retries", "max_retries", "_skip_mcp_handler"}
 )  # fmt: skip
@@ -129,6 +132,9 @@ class LiteLLMModel:
         self._defaults = {"temperature": temperature, "seed": seed, "max_tokens": max_tokens}
         self._json_mode: jsonmode.JsonMode | None = None  # found out at the first structured call
         self._wire: Wire | None = None
+        self._translated: dict[
+            str, dict[str, Any]
+        ] = {}  # most calls ask for the same, and making it out takes half a millisecond
 
     @property
     def name(self) -> str:
@@ -173,9 +179,14 @@ class LiteLLMModel:
         """What goes over the wire for arguments of `litellm.acompletion`; parameters become what litellm makes of them."""
         options = {key: value for key, value in sent.items() if key not in _NOT_SENT}
         bare = self._model.partition("/")[2]
-        options = litellm.utils.get_optional_params(
-            model=bare, custom_llm_provider="openai", drop_params=True, **options
-        )
+        asked = json.dumps(options, sort_keys=True, default=repr)
+        if asked not in self._translated:
+            if len(self._translated) > _TRANSLATED:
+                self._translated.clear()
+            self._translated[asked] = litellm.utils.get_optional_params(
+                model=bare, custom_llm_provider="openai", drop_params=True, **options
+            )
+        options = dict(self._translated[asked])
         if not sent.get("stream"):
             options.pop("stream", None)  # it is False now, and was not asked for
         return {"model": bare, "messages": sent["messages"], **(options.pop("extra_body", None) or {}), **options}

@@ -11,7 +11,7 @@ from agentfly.events import AttemptFinished, Notice
 from agentfly.nodes import diagnosis
 from agentfly.nodes.checking import examiner
 from agentfly.nodes.journal import Kept, Unkept, opened
-from agentfly.nodes.permission import Permissions, Waiting, permissions_of, settle, want
+from agentfly.nodes.permission import Permissions, Waiting, permissions_of, settle, undecided, want
 from agentfly.nodes.recall import cases_for
 from agentfly.nodes.state import Emit, Parts, State
 from agentfly.nodes.telling import Teller
@@ -107,21 +107,24 @@ async def _kept(brief: Brief, state: State, parts: Parts, emit: Emit, name: str)
     notes, interrupt, run_id = parts.notes, parts.interrupt, state["run_id"]
     assert notes is not None
     assert interrupt is not None
-    await settle(notes, run_id, interrupt)  # on the way back from a person, before anything is done again
     seen, mode = _seen(brief, parts), state.get("approve", parts.settings.approve)
 
-    def begun() -> tuple[Permissions, Kept]:
+    def begun() -> tuple[Permissions, Kept] | None:
+        if undecided(notes, run_id):
+            return None
         known = permissions_of(notes, run_id, mode)
         return known, opened(notes, run_id, name, seen, known)
 
     while True:
-        permissions, journal = await asyncio.to_thread(begun)
+        # On the way back from a person, before anything is done again.
+        while (open_ := await asyncio.to_thread(begun)) is None:
+            await settle(notes, run_id, interrupt)
+        permissions, journal = open_
         tell = Teller(emit, parts.told.setdefault((run_id, name), Counter()), journal)
         try:
             return await _attempt(replace(brief, journal=journal), state, parts, tell, name)
         except Waiting:  # by now nothing of the attempt runs any more
             await want(notes, run_id, permissions.wanted)
-        await settle(notes, run_id, interrupt)
 
 
 async def _attempt(brief: Brief, state: State, parts: Parts, emit: Emit, name: str) -> Attempt:

@@ -26,7 +26,9 @@ from agentfly.records import from_json as record_of
 from agentfly.records import to_data
 from agentfly.types import Message, Reply
 
-BRIEF, REPLY, BEGUN, RESULT, REFUSED = "brief", "reply", "begun", "result", "refused"
+REPLY, BEGUN, RESULT, REFUSED = "reply", "begun", "result", "refused"
+_BRIEF = "brief"
+"""In the payload of an attempt's first entry: what the generator saw."""
 CUT_OFF = (
     "the call of {} was cut off before its result came, so nobody knows whether it took effect. Look whether it did; if it "
     "did not, make it again"
@@ -42,16 +44,24 @@ class Kept:
         attempt: which attempt of it.
         entries: what is on record of this attempt, oldest first.
         permissions: which calls may be made.
+        brief: goes with the first entry where there is none yet.
     """
 
     def __init__(
-        self, notes: Notes, run_id: str, attempt: str, entries: Sequence[Noted], permissions: Permissions
+        self,
+        notes: Notes,
+        run_id: str,
+        attempt: str,
+        entries: Sequence[Noted],
+        permissions: Permissions,
+        brief: str = "",
     ) -> None:
         self._notes, self._run_id, self._attempt = notes, run_id, attempt
         self._permissions = permissions
         self._replies = [entry.payload for entry in entries if entry.kind == REPLY]
         self._known = {entry.key: entry for entry in entries if entry.kind in (RESULT, REFUSED)}
         self._cut = {entry.key for entry in entries if entry.kind == BEGUN} - self._known.keys()
+        self._first = {} if entries else {_BRIEF: brief}
         self._given = 0
         self._calls: Counter[str] = Counter()
         self._begun, self._ahead = monotonic(), 0.0
@@ -112,7 +122,8 @@ class Kept:
         return f"{same}-{self._calls[same]}"
 
     async def _keep(self, kind: str, key: str, payload: Mapping[str, Any]) -> None:
-        told = {**payload, "elapsed": round(self.clock() - self._begun, 3)}
+        first, self._first = self._first, {}
+        told = {**payload, **first, "elapsed": round(self.clock() - self._begun, 3)}
         # Each entry is on disk before the attempt goes on; other attempts need not wait for the disk.
         await asyncio.to_thread(self._notes.add, self._run_id, self._attempt, kind, key, told)
 
@@ -185,12 +196,10 @@ def opened(notes: Notes, run_id: str, attempt: str, seen: str, permissions: Perm
         permissions: which calls may be made.
     """
     entries = [entry for entry in notes.read(run_id) if entry.attempt == attempt]
-    if not entries or entries[0].kind != BRIEF or entries[0].key != seen:
-        if entries:
-            notes.forget(run_id, attempt)
-        notes.add(run_id, attempt, BRIEF, seen, {})
+    if entries and entries[0].payload.get(_BRIEF) != seen:
+        notes.forget(run_id, attempt)
         entries = []
-    return Kept(notes, run_id, attempt, entries, permissions)
+    return Kept(notes, run_id, attempt, entries, permissions, seen)
 
 
 def paid(notes: Notes, run_id: str, finished: int) -> tuple[Reply, ...]:

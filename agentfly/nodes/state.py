@@ -18,6 +18,9 @@ from agentfly.protocols import Checker, Exposure, Gate, Generator, Hearing, Judg
 from agentfly.types import Attempt, Bullet, Case, Feedback, Learned, Recalled, Reflection, Task, Usage
 
 Emit = Callable[[Event], None]
+EMIT = "emit"
+"""In a graph's configuration: who takes the events, instead of LangGraph's stream of them. Each item of a stream wakes the loop several
+times, which is much where many runs go on at once."""
 
 
 def _sum(total: Usage, more: Usage) -> Usage:

@@ -222,8 +222,16 @@ class RunStore:
         Raises:
             InputError: no run, or several.
         """
-        run_id = find_id(self._db, "runs", given)
-        row = self._db.read("SELECT * FROM runs WHERE id = ?", (run_id,))[0]
+        record = self.find(find_id(self._db, "runs", given))
+        assert record is not None
+        return record
+
+    def find(self, run_id: str) -> RunRecord | None:
+        """The record of the run of exactly this id; None where there is none."""
+        rows = self._db.read("SELECT * FROM runs WHERE id = ?", (run_id,))
+        if not rows:
+            return None
+        row = rows[0]
         shown = json.loads(row["shown"] or "{}")
         return RunRecord(
             **_summary_fields(row),

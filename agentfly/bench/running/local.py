@@ -20,7 +20,6 @@ from agentfly.learning.adaptation.attempts import Attempts
 from agentfly.learning.adaptation.breaker import Breaker
 from agentfly.nodes.state import Emit, State
 from agentfly.protocols import Model
-from agentfly.store.runs import RunRecord
 from agentfly.types import RunResult
 
 _log = logging.getLogger("agentfly.bench")
@@ -68,7 +67,7 @@ class LocalExecutor:
         if self._attempts is None:
             self._attempts = _Frozen(self.made, self._quiet, self._ends)
         if closed:
-            await self._attempts.sweep(prefix(self._setup.identity), closed)
+            self._attempts.sweep(prefix(self._setup.identity), closed)
 
     async def do(self, job: Job) -> Done:
         """As `Executor.do`."""
@@ -112,8 +111,8 @@ class LocalExecutor:
         with self.made.home.db.write():
             for state, result in held:
                 self._attempts.drive.write(state, result)
-        for one in done:
-            await self._attempts.closed(one.result.run_id)
+            for one in done:
+                self._attempts.closed(one.result.run_id)
 
     async def aclose(self) -> None:
         """As `Executor.aclose`. What was not settled is left to whoever goes on."""
@@ -139,11 +138,6 @@ def given(setup: Setup, emit: Emit, model: Model | None = None) -> Given:
 
 class _Frozen(Attempts):
     """Attempts of a benchmark run, of which there may be tens of thousands, and which may be cut off at any moment."""
-
-    def _known(self, run_id: str) -> RunRecord | None:
-        # By its whole id: among so many, one that begins with it takes time to find.
-        there = self.made.home.db.read("SELECT 1 FROM runs WHERE id = ?", (run_id,))
-        return super()._known(run_id) if there else None
 
     async def _gone_on_with(self, run_id: str, first: State) -> State | None:
         begin = await super()._gone_on_with(run_id, first)

@@ -9,7 +9,7 @@ from time import monotonic
 from typing import TypeVar
 
 from agentfly.composition import Composition
-from agentfly.driving import Drive, Durability
+from agentfly.driving import Drive
 from agentfly.errors import AgentflyError, InputError, UserError
 from agentfly.learning.adaptation.breaker import Breaker
 from agentfly.nodes.state import Emit, State
@@ -47,9 +47,9 @@ class Attempts:
         """How long a run has been worked on here."""
         return round(monotonic() - self._begun.pop(run_id, monotonic()), 3)
 
-    async def closed(self, run_id: str) -> None:
-        """The run is on record: what it could have begun again from goes."""
-        await self.drive.clear(run_id)
+    def closed(self, run_id: str) -> None:
+        """The run is on record: what it could have begun again from goes. Best in the transaction that puts it there."""
+        self.drive.clear(run_id)
 
     def interrupted(self, runs: Iterable[str]) -> None:
         """Leave runs that were not closed to whoever goes on."""
@@ -59,18 +59,14 @@ class Attempts:
                 self.made.runs.fail(run_id, "interrupted")
             self._begun.pop(run_id, None)
 
-    async def sweep(self, prefix: str, closed: Collection[str]) -> None:
+    def sweep(self, prefix: str, closed: Collection[str]) -> None:
         """Remove what is left of closed runs whose process was killed before it could clear up after them."""
         for run_id in self.drive.leftovers(prefix):
             if run_id in closed:
-                await self.drive.clear(run_id)
+                self.drive.clear(run_id)
 
     def _known(self, run_id: str) -> RunRecord | None:
-        try:
-            record = self.made.runs.show(run_id)
-        except InputError:
-            return None
-        return record if record.id == run_id else None
+        return self.made.runs.find(run_id)
 
     async def _worked_on(self, run_id: str, task: Task, draw: str, *, learn: bool) -> State:
         made, self._begun[run_id] = self.made, monotonic()
@@ -82,9 +78,8 @@ class Attempts:
             made.runs.reopen(run_id)
             begin = await self._gone_on_with(run_id, first)
         try:
-            # An answer that teaches nothing begins again from the journal: it needs no checkpoint after each node.
-            durability: Durability = "sync" if learn else "exit"
-            state = await self.drive.reach(run_id, task, begin, self._emit, durability=durability)
+            # An answer that teaches nothing begins again from the journal.
+            state = await self.drive.reach(run_id, task, begin, self._emit, checkpoints=learn)
         except AgentflyError as error:
             if isinstance(error, UserError) and not isinstance(error, InputError):
                 raise  # no usable model, home or sandbox: no task would fare better

@@ -115,7 +115,7 @@ class Course:
         _AT_WORK.add(self._place)
 
     async def _run(self) -> Ended:
-        await self._attempts.sweep(f"{self._id}-", self._book.closed)
+        self._attempts.sweep(f"{self._id}-", self._book.closed)
         await self._frozen(BASE, 0, self._tasks.test)
         noted = self._book.noted
         if "ending" not in noted:
@@ -156,7 +156,7 @@ class Course:
             with self._made.home.db.write():
                 attempts.drive.write(state, result)
                 self._book.add([sample])
-            await attempts.closed(run_id)
+                attempts.closed(run_id)
             self._open.discard(run_id)
             return sample
 

@@ -105,9 +105,9 @@ class Teacher:
                 drive.write(state, result)
             self._book.add(samples)
             self._book.reach(stage(self._made, lesson, window))
+            for one in tried:
+                self._attempts.closed(one.run_id)
             self._tick()
-        for one in tried:
-            await self._attempts.closed(one.run_id)
         return samples
 
 
