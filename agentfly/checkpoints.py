@@ -65,6 +65,12 @@ def _rebuilt(value: Any) -> Any:
     return value
 
 
+def forget(tx: Transaction, thread_id: str) -> None:
+    """Remove the checkpoints of a thread, in a transaction of the home's database; there may be none, and no tables of them."""
+    for row in tx.read("SELECT name FROM sqlite_master WHERE type = 'table' AND name IN ('checkpoints', 'writes')"):
+        tx.execute(f"DELETE FROM {row['name']} WHERE thread_id = ?", (thread_id,))
+
+
 class Checkpointer(SqliteSaver):
     """LangGraph's SQLite saver, callable from async graphs: each call takes under a millisecond on a local disk."""
 
@@ -108,12 +114,6 @@ class Checkpointer(SqliteSaver):
         self, config: RunnableConfig, writes: Sequence[tuple[str, Any]], task_id: str, task_path: str = ""
     ) -> None:
         self.put_writes(config, writes, task_id, task_path)
-
-    @staticmethod
-    def forget(tx: Transaction, thread_id: str) -> None:
-        """Remove the checkpoints of a thread, in a transaction on the same database."""
-        for table in ("checkpoints", "writes"):
-            tx.execute(f"DELETE FROM {table} WHERE thread_id = ?", (thread_id,))
 
     async def adelete_thread(self, thread_id: str) -> None:
         self.delete_thread(thread_id)

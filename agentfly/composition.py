@@ -98,7 +98,7 @@ class Composition:
         other.settings = self.settings.model_copy(
             update={**({} if self.given.generator else {"strategy": self.strategy}), **update}
         )
-        for made in ("parts", "graph", "fleeting", "strategy", "_judges", "_sandbox"):
+        for made in ("parts", "graph", "strategy", "_judges", "_sandbox"):
             other.__dict__.pop(made, None)
         return other
 
@@ -152,11 +152,6 @@ class Composition:
         from agentfly.graph import build
 
         return build(self.parts, self.checkpointer)
-
-    @cached_property
-    def fleeting(self) -> CompiledStateGraph[Any, Any, Any, Any]:
-        """The loop without checkpoints, for runs that lose nothing by beginning again from the journal."""
-        return self.graph.copy({"checkpointer": None})
 
     @cached_property
     def checkpointer(self) -> Checkpointer:

@@ -99,9 +99,7 @@ class Drive:
         state = await self.state(run_id)
         return as_waiting(task, state, calls, paid(self._made.journal, run_id, len(state.get("trials", ()))))
 
-    async def reach(
-        self, run_id: str, task: Task, first: State | None, on_event: OnEvent, *, checkpoints: bool = True
-    ) -> State:
+    async def reach(self, run_id: str, task: Task, first: State | None, on_event: OnEvent) -> State:
         """Run the graph to its end and leave the run open: what it teaches is learned together with others.
 
         Args:
@@ -109,18 +107,31 @@ class Drive:
             task: with its reference.
             first: where to begin; None goes on from the last checkpoint.
             on_event: called with each event.
-            checkpoints: whether there is one after each node. Without them a run that is killed begins again at its first node; what
-                was paid for is in the journal either way.
         """
+        config = _thread(run_id, **{EMIT: on_event})
+        given = await self._given(first, run_id)
+        states = self._made.graph.astream(given, config, stream_mode="values", durability="sync")
+        return await self._reached(run_id, task, cast(AsyncIterator[State], states))
+
+    async def answer(self, run_id: str, task: Task, first: State, on_event: OnEvent) -> State:
+        """Answer a task and leave the run open; nothing is learned and nobody is asked.
+
+        Args:
+            run_id: of a run that is on record and open. One that was cut off begins again: what it paid for is in its journal.
+            task: with its reference.
+            first: where to begin.
+            on_event: called with each event.
+        """
+        from agentfly.graph import straight
+
+        return await self._reached(run_id, task, straight(first, self._made.parts, on_event))
+
+    async def _reached(self, run_id: str, task: Task, states: AsyncIterator[State]) -> State:
         made = self._made
         made.remember_reference(run_id, task.reference)
-        graph: Any = made.graph if checkpoints else made.fleeting
-        durable = {"durability": "sync"} if checkpoints else {}
         try:
-            given = await self._given(first, run_id)
-            config = _thread(run_id, **{EMIT: on_event})
-            async for state in graph.astream(given, config, stream_mode="values", **durable):
-                self._latest[run_id] = cast(State, state)
+            async for state in states:
+                self._latest[run_id] = state
             return await self.state(run_id)
         except BaseException as error:
             failed = isinstance(error, Exception)
@@ -146,11 +157,12 @@ class Drive:
 
     def clear(self, run_id: str) -> None:
         """Remove what a run that is closed could have begun again from."""
+        from agentfly.checkpoints import forget
+
         made = self._made
-        checkpointer = made.checkpointer
         self._latest.pop(run_id, None)
         with made.home.db.write(synced=False) as tx:  # what is there again after a power cut is removed again
-            checkpointer.forget(tx, run_id)
+            forget(tx, run_id)
             made.journal.forget(run_id)
         for known in [key for key in made.parts.told if key[0] == run_id]:
             del made.parts.told[known]

@@ -12,9 +12,9 @@ enters at reflect. A run of a window ends before curate: what it teaches is lear
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import AsyncIterator, Callable, Hashable, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from langgraph.config import get_config, get_stream_writer
 from langgraph.graph import END, START, StateGraph
@@ -26,8 +26,8 @@ from agentfly.nodes.generate import generate
 from agentfly.nodes.recall import recall
 from agentfly.nodes.reflect import reflect
 from agentfly.nodes.retain import retain
-from agentfly.nodes.state import EMIT, Node, Parts, State
-from agentfly.types import Decision
+from agentfly.nodes.state import EMIT, Emit, Node, Parts, State
+from agentfly.types import Decision, Usage
 
 if TYPE_CHECKING:
     from langgraph.checkpoint.base import BaseCheckpointSaver
@@ -55,6 +55,32 @@ def build(parts: Parts, checkpointer: BaseCheckpointSaver[Any] | None = None) ->
     graph.add_edge("curate", "retain")
     graph.add_edge("retain", END)
     return graph.compile(checkpointer=checkpointer, name="agentfly")
+
+
+async def straight(state: State, parts: Parts, emit: Emit) -> AsyncIterator[State]:
+    """The loop of a run that only answers: recall, generate, evaluate, and no way back.
+
+    Nothing is checkpointed, and nobody is asked. LangGraph would have nothing to decide here, and takes as much processor time for its
+    steps as the nodes for their work, which is felt where hundreds of answers are on their way to a provider.
+
+    Args:
+        state: to begin with.
+        parts: what the nodes work with.
+        emit: takes events.
+
+    Yields:
+        The state after each node.
+    """
+    parts = replace(parts, interrupt=_nobody)
+    for node in (recall, generate, evaluate):
+        update = await node(state, parts, emit)
+        usage = state.get("usage", Usage()) + update.get("usage", Usage())
+        state = State(**{**state, **update, "usage": usage})
+        yield state
+
+
+def _nobody(value: object) -> NoReturn:
+    raise RuntimeError(f"a run that only answers cannot wait for a person: {value}")
 
 
 def answer(decisions: Mapping[str, Decision]) -> Command[Any]:

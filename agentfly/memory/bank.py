@@ -351,6 +351,15 @@ class CaseBank:
         self._after_fork()
         return self._vectors.of(text)
 
+    def expect(self, texts: Iterable[str]) -> None:
+        """Texts that will be recalled for soon, in this order: embedded in batches, together with those that are wanted at the time.
+
+        Args:
+            texts: instead of those that were expected before.
+        """
+        self._after_fork()
+        self._vectors.expect(texts)
+
     # Credit and the policy that learns from it
 
     def record_shown(self, run: str, task: str, recollection: Recollection) -> None:

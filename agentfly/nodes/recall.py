@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
+import os
 import random
 from collections.abc import Collection, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from typing import Protocol, runtime_checkable
 
 from agentfly.config import Settings
@@ -15,6 +19,18 @@ from agentfly.playbooks.changes import Change
 from agentfly.playbooks.playbook import Playbook
 from agentfly.playbooks.render import with_bullets
 from agentfly.types import Bullet, Recalled
+
+_AT_ONCE = 32
+"""Recalls under way at the same time: those that wait for an embedding are embedded together. The event loop's own pool has fewer."""
+
+
+@cache
+def _threads() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(_AT_ONCE, "recall")
+
+
+if hasattr(os, "register_at_fork"):  # threads do not come along
+    os.register_at_fork(after_in_child=_threads.cache_clear)
 
 
 @runtime_checkable
@@ -74,7 +90,10 @@ async def cases_for(
     if not parts.settings.show.cases:
         return ()
     # Embedding takes some milliseconds of CPU: off the event loop, for those who run many tasks at once.
-    return await asyncio.to_thread(_recollect, text, state, parts, number, seen)
+    work = contextvars.copy_context().run
+    return await asyncio.get_running_loop().run_in_executor(
+        _threads(), work, _recollect, text, state, parts, number, seen
+    )
 
 
 def showing(run_id: str, number: int) -> str:

@@ -23,9 +23,11 @@ def prepare(root: Path, run_id: str, number: int | str, task: Task) -> Path:
         InputError: a file is missing or unreadable, or two share a name.
     """
     folder = location(root, run_id, number)
-    if folder.exists():  # left by a run that was killed and now resumes
+    try:
+        folder.mkdir(parents=True)
+    except FileExistsError:  # left by a run that was killed and now resumes
         _remove(folder)
-    folder.mkdir(parents=True)
+        folder.mkdir(parents=True)
     for file, name in zip(task.files, task.file_names, strict=True):
         target = folder / name
         if target.exists():
@@ -41,13 +43,14 @@ def tidy(root: Path, run_id: str, task: Task) -> None:
     """Remove the copies and what is empty; files that the attempts produced stay."""
     run = root / run_id
     names = set(task.file_names)
-    for folder in run.glob("*"):
-        with contextlib.suppress(OSError):
-            folder.chmod(0o700)  # code may have closed it
-        for name in names:
-            _remove(folder / name)
-        with contextlib.suppress(OSError):  # files that are to stay
-            folder.rmdir()
+    with contextlib.suppress(FileNotFoundError):
+        for folder in list(run.iterdir()):
+            with contextlib.suppress(OSError):
+                folder.chmod(0o700)  # code may have closed it
+            for name in names:
+                _remove(folder / name)
+            with contextlib.suppress(OSError):  # files that are to stay
+                folder.rmdir()
     with contextlib.suppress(OSError):
         run.rmdir()
 

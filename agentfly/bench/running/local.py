@@ -65,7 +65,7 @@ class LocalExecutor:
         await self.made.toolset.connect()
         _ = self.made.parts  # an unknown model or a missing key is said before anything is tried
         if self._attempts is None:
-            self._attempts = _Frozen(self.made, self._quiet, self._ends)
+            self._attempts = Attempts(self.made, self._quiet, self._ends)
         if closed:
             self._attempts.sweep(prefix(self._setup.identity), closed)
 
@@ -134,18 +134,6 @@ def given(setup: Setup, emit: Emit, model: Model | None = None) -> Given:
     """The parts that a benchmark brings to its agent."""
     scorer = None if setup.scorer is None else TemplateScorer(setup.scorer)
     return Given(model=model, scorer=scorer, notify=emit)
-
-
-class _Frozen(Attempts):
-    """Attempts of a benchmark run, of which there may be tens of thousands, and which may be cut off at any moment."""
-
-    async def _gone_on_with(self, run_id: str, first: State) -> State | None:
-        begin = await super()._gone_on_with(run_id, first)
-        if begin is None and "task" not in await self.drive.state(run_id):
-            # Cut off before its first node: there is a checkpoint, and nothing of the task in it.
-            await self.made.checkpointer.adelete_thread(run_id)
-            return first
-        return begin
 
 
 class _Ends(Breaker):

@@ -76,10 +76,12 @@ class Attempts:
             made.runs.start(run_id, task, made.model_choice[0], made.strategy, made.settings, learn=learn)
         else:
             made.runs.reopen(run_id)
-            begin = await self._gone_on_with(run_id, first)
+            begin = await self._gone_on_with(run_id, first) if learn else first
         try:
-            # An answer that teaches nothing begins again from the journal.
-            state = await self.drive.reach(run_id, task, begin, self._emit, checkpoints=learn)
+            if learn:
+                state = await self.drive.reach(run_id, task, begin, self._emit)
+            else:
+                state = await self.drive.answer(run_id, task, first, self._emit)
         except AgentflyError as error:
             if isinstance(error, UserError) and not isinstance(error, InputError):
                 raise  # no usable model, home or sandbox: no task would fare better

@@ -161,6 +161,7 @@ class Course:
             return sample
 
         todo = [(place, task) for place, task in enumerate(tasks) if place not in known]
+        self._made.bank.expect(task.question for _, task in todo)
         work = [lambda place=place, task=task: answer(place, task) for place, task in todo]
         found = await side_by_side(work, self._plan.concurrency, count.add)
         self._breaker.ended(len(found))
