@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from agentfly.protocols import Vector
 
 _REMEMBERED = 128  # texts whose embedding is kept: a question is embedded for recall, for credit and for its case
-_TOGETHER = 16
+_TOGETHER = 8
 """Texts of one batch. A text takes half as long in a batch of so many as alone; more gain no more, and each waits longer."""
 
 

@@ -83,6 +83,7 @@ class Teacher:
             state = await self._attempts.learning(name, task, f"{LEARN} {lesson.epoch} {place}")
             return _Tried(place=place, task=task, state=state, seconds=self._attempts.seconds(name))
 
+        self._made.bank.expect(task.question for _, task in lesson.tasks)
         work = [lambda place=place, task=task: attempt(place, task) for place, task in lesson.tasks]
         tried = await side_by_side(work, self._most, lambda done: None)
         window = Window(self._made, self._emit)

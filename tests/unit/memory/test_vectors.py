@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from agentfly.errors import InputError
-from agentfly.memory.vectors import Vectors
+from agentfly.memory.vectors import _TOGETHER, Vectors
 from agentfly.store.home import Home
 from agentfly.testing import HashEmbedder
 
@@ -79,7 +79,7 @@ def test_those_that_ask_at_once_are_served_together_and_each_text_once(tmp_path:
     found = ask(vectors(tmp_path, embedder), embedder, [*TEXTS, *TEXTS[:5]])
     alone = HashEmbedder(16).embed(["first", *TEXTS, *TEXTS[:5]])
     assert np.array_equal(np.stack(found), alone)
-    assert [len(batch) for batch in embedder.batches] == [1, 16, 16, 8]
+    assert [len(batch) for batch in embedder.batches] == [1, *[_TOGETHER] * (len(TEXTS) // _TOGETHER)]
     assert sorted(text for batch in embedder.batches for text in batch) == sorted(["first", *TEXTS])
 
 
@@ -108,7 +108,8 @@ def test_what_is_expected_fills_the_batches_and_is_embedded_once(tmp_path: Path)
     made.expect(TEXTS)
     for text in TEXTS:
         assert np.array_equal(made.of(text), HashEmbedder(16).embed([text])[0])
-    assert [len(batch) for batch in embedder.batches] == [1, 16, 16, 7]
+    assert len(embedder.batches) == 1 + len(TEXTS) // _TOGETHER
+    assert sorted(text for batch in embedder.batches for text in batch) == sorted(TEXTS)
     made.expect([])
     made.of("something else")
     assert embedder.batches[-1] == ["something else"]
