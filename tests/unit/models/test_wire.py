@@ -92,6 +92,17 @@ async def test_both_ways_send_the_same(fake_provider: FakeProvider, monkeypatch:
         assert bodies[:6] == bodies[6:]
 
 
+async def test_what_was_made_out_once_serves_later_calls_with_their_own_parameters(fake_provider: FakeProvider) -> None:
+    model = LiteLLMModel("openai/any", api_base=fake_provider.base)
+    asked = [CallOptions(temperature=0.5), CallOptions(temperature=0.5, stop=("X",)), CallOptions(temperature=0.5)]
+    for number, options in enumerate(asked):
+        await model.complete([Message("user", f"question {number}")], options)
+    sent = [dict(request.body) for request in fake_provider.requests]
+    assert [one.pop("messages")[0]["content"] for one in sent] == ["question 0", "question 1", "question 2"]
+    assert sent[0] == sent[2] != sent[1]
+    assert (sent[1]["stop"], "stop" in sent[0]) == (["X"], False)
+
+
 async def test_who_listens_to_litellm_hears_of_each_call(
     fake_provider: FakeProvider, monkeypatch: pytest.MonkeyPatch
 ) -> None:

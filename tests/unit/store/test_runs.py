@@ -160,3 +160,12 @@ def test_killed_run_is_seen_as_interrupted(home: Home, runs: RunStore) -> None:
     assert {run.id: run.status for run in runs.recent()} == {"run-killed": "interrupted", "run-alive": "running"}
     assert runs.close_interrupted() == 1
     assert home.db.read("SELECT status FROM runs WHERE id = 'run-killed'")[0][0] == "interrupted"
+
+
+def test_a_run_is_found_by_its_whole_id_or_not_at_all(runs: RunStore) -> None:
+    for name in ("run-1", "run-10"):
+        runs.start(name, TASK, "m", "codeact", {})
+    found = runs.find("run-1")
+    assert found is not None
+    assert (found.id, found.task) == ("run-1", TASK)
+    assert runs.find("run-") is None
