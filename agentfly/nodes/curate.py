@@ -14,9 +14,10 @@ from agentfly.nodes.committing import commit
 from agentfly.nodes.curating import request, rules_of
 from agentfly.nodes.gating import Judged, decide
 from agentfly.nodes.journal import Remembered
+from agentfly.nodes.recall import Relevance
 from agentfly.nodes.retiring import retire
 from agentfly.nodes.state import Emit, Parts, State
-from agentfly.playbooks.delta import Add, Delta, Merge, Operation, Proposed, TagBullet
+from agentfly.playbooks.delta import Add, Delta, Merge, Operation, Proposed, TagBullet, Update
 from agentfly.playbooks.playbook import Playbook
 from agentfly.protocols import CallOptions, Trial
 from agentfly.records import from_json, to_data
@@ -27,6 +28,9 @@ FETCHED = "learned from content fetched from outside; look at it and apply it yo
 CREDIT = "credit from the attempt"
 OPTIONS = CallOptions(temperature=0.0, max_tokens=300)
 _EMPTY = Delta(operations=())
+_SAME_SUBJECT = 0.3
+"""Least cosine (all-MiniLM-L6-v2) of a rule and what it becomes. Rules that were reworded or made more exact had 0.34 to 0.8, unrelated
+ones 0.04 to 0.28."""
 
 
 @runtime_checkable
@@ -112,10 +116,26 @@ def speaks_for_itself(reflection: Reflection, parts: Parts) -> bool:
 
 
 def permitted(proposed: Delta, parts: Parts) -> Delta:
-    """What of a curator's delta the settings let it do."""
-    if not parts.settings.learning.add_only:
-        return proposed
-    return proposed.model_copy(update={"operations": tuple(op for op in proposed.operations if isinstance(op, Add))})
+    """What of a curator's delta the settings let it do, and no rule written over by another."""
+    operations = proposed.operations
+    if parts.settings.learning.add_only:
+        operations = tuple(operation for operation in operations if isinstance(operation, Add))
+    return proposed.model_copy(update={"operations": tuple(_beside(operation, parts) for operation in operations)})
+
+
+def _beside(operation: Operation, parts: Parts) -> Operation:
+    """The operation; an update to a rule of another subject adds it beside that rule, which stays as it is.
+
+    The curator of a small model names a rule at hand and writes something else in its place: the playbook would forget what it knew.
+    """
+    if not isinstance(operation, Update) or not isinstance(parts.playbook, Relevance):
+        return operation
+    bullet = parts.playbook.current().get(operation.id)
+    if bullet is None or bullet.kind == "check":
+        return operation
+    if parts.playbook.relevant(operation.text).get(bullet.id, 1.0) >= _SAME_SUBJECT:
+        return operation
+    return Add(section=bullet.section, kind=bullet.kind, text=operation.text)
 
 
 def from_success(reflection: Reflection) -> Delta:

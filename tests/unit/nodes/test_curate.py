@@ -249,6 +249,26 @@ def test_words_and_checks_of_one_delta_part_ways(bench: Any) -> None:
     assert change["learned"].accepted is False
 
 
+@pytest.mark.parametrize(
+    ("said", "kept"),
+    [
+        ("When numbers are to be added, call sum() on the list of them.", 1),
+        ("The price of a put is C - S + X / (1 + r) ** t.", 2),
+    ],
+    ids=["the same subject", "another subject"],
+)
+def test_no_rule_is_written_over_by_one_of_another_subject(bench: Any, said: str, kept: int) -> None:
+    update = {"op": "update", "id": "str-00001", "text": said}
+    alone, together = bench([delta(update)]), bench([delta({**update, "because": [1, 2]})])
+    for one in (alone, together):
+        one.agent.playbook.commit(Delta.model_validate({"operations": [add()]}), author="human")
+    alone.curate(alone.state())
+    together.batch(together.state(1), together.state(2))
+    for one in (alone, together):
+        assert one.texts == [RULE, said][-kept:]
+        assert [change.before is None for change in one.agent.playbook.history(1)[0].changes] == [kept == 2]
+
+
 def test_a_batch_is_one_call_and_what_several_ask_for_counts_more(bench: Any) -> None:
     reply = delta(add(because=[1, 3]), add(OTHER, because=[2]))
     one = bench([reply])
