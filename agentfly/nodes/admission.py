@@ -82,9 +82,10 @@ async def admit(proposed: Delta, state: State, parts: Parts, emit: Emit) -> Lear
 def _refuse(proposed: Delta, current: Playbook, rules: Rules, state: State, parts: Parts, emit: Emit) -> None:
     """Write down the proposals that are no checks at all, and why."""
     for refusal in current.refusals(proposed, rules=rules):
-        delta = Delta(reason=proposed.reason, operations=(proposed.operations[refusal.index],))
+        operation = proposed.operations[refusal.index]
+        delta = Delta(reason=proposed.reason, operations=(operation,))
         parts.playbook.drop(delta, refusal.reason, {"gate": "record"}, state["run_id"])
-        emit(Curated(accepted=False, reason=refusal.reason))
+        emit(Curated(accepted=False, reason=refusal.reason, changes=(getattr(operation, "text", operation.op),)))
 
 
 def _proposed(proposed: Delta, current: Playbook, rules: Rules) -> list[_Candidate]:

@@ -240,6 +240,16 @@ def test_a_check_that_flags_nothing_wrong_stays_out(bench: Any) -> None:
     assert change["learned"].accepted is False
 
 
+@pytest.mark.parametrize("text", ["answer != '8'", "not_a_function(question, answer)"], ids=["useless", "no check"])
+def test_each_check_that_stays_out_is_told_once_and_on_record(bench: Any, text: str) -> None:
+    check = {"op": "add", "section": "checks", "kind": "check", "text": text}
+    one = bench([delta(check)], "fix")
+    one.with_right_answers()
+    one.curate(one.state())
+    assert [event.changes for event in one.events if isinstance(event, Curated) and event.changes] == [(text,)]
+    assert [item.accepted for item in one.agent.playbook.history()] == [False]
+
+
 def test_words_and_checks_of_one_delta_part_ways(bench: Any) -> None:
     check = {"op": "add", "section": "checks", "kind": "check", "text": "answer != '7'"}
     one = bench([delta(add(), check), WRONG], "fix")
