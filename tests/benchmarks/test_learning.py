@@ -51,6 +51,8 @@ class Case:
     code: str = STATED
     latency: float = 0.2
     tasks: int = TASKS
+    recalled: bool = True
+    """Whether cases are recalled for each task; that takes an embedding."""
     first: bool = True
     """Whether a few tasks are worked on before the clock runs."""
 
@@ -76,13 +78,14 @@ class Figures:
 
 
 CASES = {
+    "frozen, nothing recalled": Case(frozen=True, recalled=False),
     "frozen": Case(frozen=True),
     "frozen, answers computed": Case(frozen=True, code=COMPUTED),
     "frozen, 2 s": Case(frozen=True, code=COMPUTED, latency=2.0, tasks=160),
     "learning, all right": Case(frozen=False),
     "learning, a third wrong": Case(frozen=False, wrong=3),
 }
-HELD = ("frozen", "learning, all right", "learning, a third wrong")
+HELD = ("frozen, nothing recalled", "frozen", "learning, all right", "learning, a third wrong")
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -180,6 +183,7 @@ async def _measure(case: Case, home: Path) -> Figures:
     plan = Plan(window=AT_ONCE, concurrency=AT_ONCE)
     with SlowProvider(rules, case.latency) as provider:
         settings = {"api_base": provider.base, "strategy": "codeact", "gate": "always", "learning.checks": False}
+        settings["show.cases"] = case.recalled
         async with Agent(model="openai/slow", home=home, settings=settings) as agent:
             if case.first:  # imports, the embedder, the first connections
                 first = Tasks(train=_tasks(case, 8, "first"), test=_tasks(case, 4, "first-test"))
