@@ -13,7 +13,7 @@ from agentfly.config import Settings
 from agentfly.errors import ConfigError
 from agentfly.events import Notice
 from agentfly.protocols import Tool
-from agentfly.store.home import Home
+from agentfly.store.home import MCP_PINS, MCP_SERVERS, Home
 from agentfly.tools.toolbox import as_tool, identifier
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ class Toolset:
 
     @cached_property
     def _servers(self) -> McpServers | None:
-        config = self._settings.mcp.config or self._home.path / "mcp.json"
+        config = self._settings.mcp.config or self._home.path / MCP_SERVERS
         if not self._mcp or (self._settings.mcp.config is None and not config.is_file()):
             return None
         from agentfly.tools.mcp.servers import McpServers
@@ -101,7 +101,7 @@ class Toolset:
         seconds = self._settings.tools.seconds
         return McpServers(
             config.expanduser(),
-            self._home.path / "mcp_pins.json",
+            self._home.path / MCP_PINS,
             self._settings.mcp.connect_seconds,
             max(seconds - _MARGIN, seconds / 2),
             self._notify,

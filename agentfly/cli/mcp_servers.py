@@ -11,6 +11,7 @@ import typer
 
 from agentfly.cli import options
 from agentfly.errors import ConfigError, InputError
+from agentfly.store.home import MCP_PINS, MCP_SERVERS
 
 if TYPE_CHECKING:
     from agentfly.events import Notice
@@ -21,9 +22,6 @@ app = typer.Typer(no_args_is_help=True)
 
 Server = Annotated[str, typer.Argument(metavar="SERVER", help="Name of the server in the configuration.")]
 Tool = Annotated[str | None, typer.Argument(metavar="[TOOL]", help="The server's name of one tool. Default: all.")]
-
-PINS = "mcp_pins.json"
-"""File of the home that holds what is trusted."""
 
 
 @app.callback()
@@ -60,7 +58,7 @@ def list_(
     layer = options.overrides(mcp__config=mcp)
     path = options.check_settings(home, layer)
     settings = load_settings(path, layer)
-    config = (settings.mcp.config or path / "mcp.json").expanduser()
+    config = (settings.mcp.config or path / MCP_SERVERS).expanduser()
     if not config.is_file():
         raise ConfigError(f'no MCP servers: there is no {config}; write {{"mcpServers": {{...}}}} into it')
     from agentfly.cli.failures import say
@@ -69,7 +67,7 @@ def list_(
     def tell(notice: Notice) -> None:
         say(one_line(notice.text))
 
-    with McpServers(config, path / PINS, settings.mcp.connect_seconds, notify=tell) as servers:
+    with McpServers(config, path / MCP_PINS, settings.mcp.connect_seconds, notify=tell) as servers:
         states = servers.state()
     if as_json:
         from agentfly.cli.streams import print_json
@@ -140,7 +138,7 @@ def _pins(home: Path | None) -> Pins:
     from agentfly.layers import home_path
     from agentfly.tools.mcp import Pins
 
-    return Pins(home_path(home) / PINS)
+    return Pins(home_path(home) / MCP_PINS)
 
 
 def _difference(pin: Pin) -> Iterator[str]:

@@ -9,6 +9,7 @@ from agentfly.errors import HomeError
 from agentfly.store.database import Database
 
 DATABASE = "agentfly.db"
+SETTINGS, MCP_SERVERS, MCP_PINS = "config.yaml", "mcp.json", "mcp_pins.json"
 
 
 class Home:
@@ -19,6 +20,8 @@ class Home:
     ``index/``              Chroma: rebuilt from the truth whenever it is missing or bad
     ``playbook.md``         the playbook for people to read
     ``config.yaml``         settings, optional
+    ``mcp.json``            MCP servers whose tools the agent uses, optional
+    ``mcp_pins.json``       what of them is trusted
     ``artifacts/``          files that runs produced
     ======================  ===========================================================
     """
@@ -66,7 +69,7 @@ class Home:
 
     @property
     def config(self) -> Path:
-        return self.path / "config.yaml"
+        return self.path / SETTINGS
 
     @property
     def artifacts(self) -> Path:

@@ -10,9 +10,9 @@ from pathlib import Path
 
 from agentfly.errors import HomeError
 from agentfly.folders import remove_tree
-from agentfly.store.home import DATABASE, Home
+from agentfly.store.home import DATABASE, MCP_PINS, MCP_SERVERS, SETTINGS, Home
 
-_FILES = ("config.yaml", "mcp.json", "mcp_pins.json")
+_FILES = (SETTINGS, MCP_SERVERS, MCP_PINS)
 """Of a home, beside its database. The index is built again, and what runs wrote is theirs."""
 _LEARNED = ("cases", "bullets", "playbook_versions", "policy_state")
 """Tables that hold what is used of a home."""
