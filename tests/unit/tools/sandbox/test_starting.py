@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from contextlib import AsyncExitStack
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 from agentfly.tools import python
 from agentfly.tools.python import PythonSandbox
 from agentfly.tools.sandbox.inside.execute import Block, Clock
+from agentfly.tools.sandbox.spec import compiled
 from agentfly.tools.sandbox.stated import stated
 
 LITERALS = st.recursive(
@@ -96,3 +98,16 @@ async def test_builtins_and_packages_are_as_in_any_program(tmp_path: Path) -> No
         assert str(found.value).startswith("[True, True, ")
         ended = await worker.run("exit()", 10)
         assert ended.error is None
+
+
+def test_the_program_inside_is_compiled_once_and_where_it_may_be(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    bytecode = f"one.{sys.implementation.cache_tag}.pyc"
+    for name, off, closed in (("kept", False, False), ("off", True, False), ("closed", False, True)):
+        folder = tmp_path / name
+        folder.mkdir()
+        (folder / "one.py").write_text("A = 1\n", encoding="utf-8")
+        if closed:  # a file where the folder for bytecode would be
+            (folder / "__pycache__").touch()
+        monkeypatch.setattr(sys, "dont_write_bytecode", off)
+        compiled(folder)
+        assert [path.name for path in folder.glob("__pycache__/*.pyc")] == ([] if off or closed else [bytecode])
