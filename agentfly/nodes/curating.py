@@ -15,6 +15,8 @@ from agentfly.prompts import render
 from agentfly.types import Message, Reflection
 
 _CHECK_CHARS = 100
+_CODE = ("codeact", "plan")
+"""Strategies that act by code."""
 _FORM = re.compile(
     r"\b(?:round\w*|decimals?|digits?|precision|format\w*|units?|symbols?|signs?|percent\w*|brackets?|quotes?|punctuation|"
     r"lists?|options?|letters?|wording|form|range|negative|integers?|bare|sentences?|spell\w*|capital\w*|commas?)\b",
@@ -40,7 +42,7 @@ async def request(state: State, parts: Parts, reflection: Reflection) -> tuple[M
         approach=reflection.approach,
         insight=reflection.insight,
     )
-    return (Message("system", render("curate")), Message("user", prompt))
+    return (Message("system", render("curate", code=_by_code([state]))), Message("user", prompt))
 
 
 async def batch_request(
@@ -52,7 +54,7 @@ async def batch_request(
     feedback = [state["trials"][0].feedback.text for state in states]
     texts = [*feedback, *(text for pair in told for text in pair)]
     prompt = render("curate_batch_task", **shown, functions=functions(parts, texts), insights=told)
-    return (Message("system", render("curate_batch")), Message("user", prompt))
+    return (Message("system", render("curate_batch", code=_by_code(states))), Message("user", prompt))
 
 
 async def playbook_for(parts: Parts, texts: Iterable[str]) -> Mapping[str, object]:
@@ -73,6 +75,11 @@ def functions(parts: Parts, texts: Iterable[str]) -> str:
     if not parts.settings.learning.checks or not any(_FORM.search(text) for text in texts):
         return ""
     return for_curator()
+
+
+def _by_code(states: Iterable[State]) -> bool:
+    """Whether all of these runs wrote Python. Other agents' may not know it, and rules of calls and frames are of no use to them."""
+    return all(state["trials"][0].attempt.strategy in _CODE for state in states)
 
 
 def _shortened(text: str) -> str:

@@ -149,6 +149,19 @@ def test_the_functions_for_checks_are_listed_only_where_one_may_help(
     assert ("rounded_as_asked(question, answer" in one.prompt()) is listed
 
 
+@pytest.mark.parametrize("strategy", ["codeact", "plan", "wrapped", ""])
+def test_python_is_spoken_of_where_it_was_written(bench: Any, strategy: str) -> None:
+    def by(state: State) -> State:
+        trial = state["trials"][0]
+        return {**state, "trials": (replace(trial, attempt=replace(trial.attempt, strategy=strategy)),)}
+
+    one = bench([delta(), delta()])
+    one.curate(by(one.state()))
+    one.batch(by(one.state(2)), by(one.state(3)))
+    said = f"for solving tasks{' with Python' if strategy in ('codeact', 'plan') else ''}. Given"
+    assert all(said in one.prompt(call) for call in (0, 1))
+
+
 def test_one_malformed_operation_costs_neither_a_call_nor_the_others(bench: Any) -> None:
     one = bench([delta({"op": "append", "text": "?"}, add())])
     change = one.curate(one.state())
