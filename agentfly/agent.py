@@ -14,7 +14,7 @@ from agentfly.events import Event, Notice, RunStarted
 from agentfly.layers import home_path, resolve_settings
 from agentfly.nodes.permission import expanded
 from agentfly.nodes.state import State
-from agentfly.playbooks.delta import Delta
+from agentfly.playbooks.teaching import teach
 from agentfly.protocols import Generator, Model, Scorer
 from agentfly.running import Approve, OnEvent, as_task, decided, last, new_run_id, wait
 from agentfly.store.runs import RUNNING
@@ -368,13 +368,7 @@ class Agent:
         Raises:
             InputError: the rule cannot be a bullet; says why.
         """
-        add = {"op": "add", "section": section, "text": text}
-        delta = Delta.model_validate({"reason": "taught by a person", "operations": [add]})
-        refused = self.playbook.current().refusals(delta)
-        if refused:
-            raise InputError(f"this cannot be taught: {refused[0].reason}")
-        done = self.playbook.commit(delta, author="human")
-        return Learned(delta=done.version, accepted=True, reason=delta.reason)
+        return teach(self.playbook, text, section, author="human", reason="taught by a person")
 
     async def aclose(self) -> None:
         """Release models, the index and the database. May be called twice."""

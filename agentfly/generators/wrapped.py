@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import logging
-import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from time import monotonic
@@ -22,7 +21,7 @@ from agentfly.generators.outcomes import Extract, Outcome, read, turns_of
 from agentfly.generators.runnables import apart
 from agentfly.generators.turns import Turns
 from agentfly.prompts import render
-from agentfly.protocols import Brief
+from agentfly.protocols import Brief, reads_outside
 from agentfly.records import from_json, to_json
 from agentfly.types import Attempt, Case, Message, Reply, Step
 
@@ -31,8 +30,6 @@ _log = logging.getLogger("agentfly.generators")
 REMINDER = "The answer must have exactly the form that the task asks for."
 LOOKS = 2
 """Calls of the agent in one attempt: the first, and one more where a check asks for another look at the answer."""
-_OUTSIDE = re.compile(r"mcp|web|brows|fetch|search|https?_|url|crawl|scrap|internet|download", re.IGNORECASE)
-"""Names of tools that read content from outside."""
 _CASE_CHARS, _QUESTION_CHARS, _LINE_CHARS, _LINES = 2000, 1000, 200, 8
 
 
@@ -244,7 +241,7 @@ class WrappedGenerator:
         return lambda text, tool: state.fence.around(text, ["web"]) if self._is_outside(tool) else text
 
     def _is_outside(self, tool: str) -> bool:
-        return bool(_OUTSIDE.search(tool)) if self._outside is None else self._outside
+        return reads_outside(tool) if self._outside is None else self._outside
 
 
 def _context(brief: Brief) -> str:

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel
 
-from agentfly.errors import InputError
 from agentfly.mcpserver.files import attachments
 from agentfly.mcpserver.progress import Progress, Report
 from agentfly.mcpserver.shapes import (
@@ -27,7 +26,8 @@ from agentfly.mcpserver.shapes import (
     RunOutcome,
 )
 from agentfly.mcpserver.shared import SharedAgent, apart
-from agentfly.types import Bullet, Decision, Feedback, FeedbackSource, Learned, Pending, RunResult
+from agentfly.playbooks.teaching import teach
+from agentfly.types import Bullet, Decision, Feedback, FeedbackSource, Pending, RunResult
 
 if TYPE_CHECKING:
     from agentfly.agent import Agent
@@ -117,7 +117,9 @@ async def playbook(asked: PlaybookArguments, caller: Caller) -> Done:
 
 async def learn(asked: LearnArguments, caller: Caller) -> Done:
     if asked.rule is not None:
-        learned = await asyncio.to_thread(_teach, await caller.agent.opened(), asked.rule, asked.section, caller.name)
+        ledger = (await caller.agent.opened()).playbook
+        reason = f"taught over MCP{f' by {caller.name}' if caller.name else ''}"
+        learned = await asyncio.to_thread(teach, ledger, asked.rule, asked.section, author="import", reason=reason)
     else:
         assert asked.run_id is not None
         assert asked.reward is not None
@@ -156,19 +158,6 @@ def _look_up(agent: Agent, asked: PlaybookArguments) -> Done:
     lines = [f"[{bullet.id}] {bullet.text}" for bullet in shown if bullet.kind != "check"]
     outcome = PlaybookOutcome(version=book.version, tokens=book.tokens, total=len(book), bullets=shown)
     return Done(outcome=outcome, text="\n".join(lines) or "the playbook is empty")
-
-
-def _teach(agent: Agent, rule: str, section: str, client: str) -> Learned:
-    """As `Agent.teach`, with the history saying that it came from another agent."""
-    from agentfly.playbooks.delta import Delta
-
-    reason = f"taught over MCP{f' by {client}' if client else ''}"
-    add = {"op": "add", "section": section, "text": rule}
-    delta = Delta.model_validate({"reason": reason, "operations": [add]})
-    if refused := agent.playbook.current().refusals(delta):
-        raise InputError(f"this cannot be taught: {refused[0].reason}")
-    done = agent.playbook.commit(delta, author="import")
-    return Learned(delta=done.version if done.accepted else None, accepted=done.accepted, reason=reason)
 
 
 _LOOKS = {"readOnlyHint": True, "destructiveHint": False, "idempotentHint": True, "openWorldHint": False}

@@ -18,6 +18,7 @@ from agentfly.protocols.executing import (
     Tool,
     call_directly,
     origin_of,
+    reads_outside,
 )
 from agentfly.protocols.gating import Gate, Outcome, Past, PastSuccess, Replayed, Retry, Solved, Trial, Verdict, no_past
 from agentfly.protocols.judging import UNKNOWN, AskingScorer, Hearing, Sample
@@ -78,5 +79,6 @@ __all__ = [
     "call_directly",
     "no_past",
     "origin_of",
+    "reads_outside",
     "recall_nothing",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
@@ -14,6 +15,12 @@ Origin = Literal["", "file", "web", "mcp"]
 """Where content that a tool brings comes from; empty where the person or the tool itself made it."""
 OUTSIDE: frozenset[Origin] = frozenset({"web", "mcp"})
 """Origins that the person did not choose the content of."""
+_OUTSIDE = re.compile(r"mcp|web|brows|fetch|search|https?_|url|crawl|scrap|internet|download", re.IGNORECASE)
+
+
+def reads_outside(name: str) -> bool:
+    """Whether a tool of another agent, of which only the name is known, is to be taken for one that reads content from outside."""
+    return _OUTSIDE.search(name) is not None
 
 
 @runtime_checkable

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from agentfly.learning.traces.shapes import Conversation, Function, Own, Plain, Turn
-from agentfly.protocols import OUTSIDE
+from agentfly.protocols import OUTSIDE, reads_outside
 from agentfly.records import from_json
 from agentfly.types import Attempt, Feedback, Step, Task
 
@@ -18,8 +18,6 @@ STRATEGY = "trace"
 _CHARS = 4000
 """Longest solution and observation that is kept of a foreign trace."""
 
-_OUTSIDE = re.compile(r"mcp|web|brows|fetch|search|https?_|url|crawl|scrap|internet|download", re.IGNORECASE)
-"""Names of tools that read content from outside."""
 _OUTSIDE_CODE = re.compile(
     r"\b(?:requests|httpx|aiohttp|urllib\d?|urlopen|selenium|playwright)\b"
     r"|(?<![.\w])\w*(?:web|brows|fetch|search|crawl|scrap|download)\w*\s*\(",
@@ -181,7 +179,7 @@ def _solution(steps: Iterable[Step]) -> str:
 
 def _outside(tools: Iterable[str], steps: Iterable[Step]) -> bool:
     """Whether content from outside was read on the way, as far as names tell."""
-    return any(map(_OUTSIDE.search, tools)) or any(_OUTSIDE_CODE.search(step.action) for step in steps)
+    return any(map(reads_outside, tools)) or any(_OUTSIDE_CODE.search(step.action) for step in steps)
 
 
 def _files(names: Sequence[str], folder: Path | None) -> tuple[Path, ...]:
