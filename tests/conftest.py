@@ -20,7 +20,7 @@ from agentfly.models.embedded import EmbeddedModel
 from agentfly.models.weights import available_offline, cache_folder
 
 # How long anything takes is measured in tests/benchmarks: here a busy machine must not fail a test.
-hypothesis.settings.register_profile("patient", suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.register_profile("patient", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
 hypothesis.settings.load_profile("patient")
 
 _MODEL_CACHE = cache_folder().parent  # before the environment is isolated

@@ -170,13 +170,13 @@ def launch(until: str) -> tuple[subprocess.Popen[str], int]:
 @pytest.mark.embedded
 @linux
 @pytest.mark.parametrize("moment", ["starting", "ready"])
-def test_an_interrupt_ends_it_within_two_seconds(embedded_model: EmbeddedModel, moment: str) -> None:
+def test_an_interrupt_ends_it_soon(embedded_model: EmbeddedModel, moment: str) -> None:
     process, server = launch(moment)
     time.sleep(0.3)
     began = time.monotonic()
     process.send_signal(signal.SIGINT)
     assert process.wait(timeout=10) == 130
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 5
     assert not alive(server)
 
 
@@ -200,6 +200,6 @@ async def test_cancelling_the_first_call_leaves_a_model_that_works(embedded_mode
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    assert time.monotonic() - began < 0.5
+    assert time.monotonic() - began < 1.5
     assert (await model.complete(ASK, SHORT)).text
     await model.aclose()

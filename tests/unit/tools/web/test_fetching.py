@@ -137,7 +137,7 @@ async def test_slow_servers_are_left_in_time(pieces: list[bytes]) -> None:
         started = time.monotonic()
         with pytest.raises(ToolError, match=r"within 0\.5 s|could not be fetched"):
             await server.fetch()
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < 6
 
 
 async def test_an_endless_body_is_stopped_by_its_size() -> None:
@@ -221,7 +221,7 @@ async def test_endless_preliminary_answers_are_left_in_time() -> None:
         started = time.monotonic()
         with pytest.raises(ToolError):
             await server.fetch()
-    assert time.monotonic() - started < 3
+    assert time.monotonic() - started < 6
 
 
 async def test_a_name_that_is_not_resolved_in_time_is_given_up() -> None:
@@ -232,7 +232,7 @@ async def test_a_name_that_is_not_resolved_in_time_is_given_up() -> None:
     started = time.monotonic()
     with pytest.raises(ToolError, match=r"could not be resolved within 0\.1 s"):
         await Fetcher(resolve=resolve).fetch("http://page.example.org/", FetchLimits(connect_seconds=0.1))
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < 6
 
 
 async def test_the_second_address_is_asked_where_the_first_refuses() -> None:
