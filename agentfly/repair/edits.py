@@ -212,20 +212,28 @@ def _unused(tree: ast.Module, given: ast.expr, source: _Source) -> Iterator[Edit
 
 
 def _signs(tree: ast.Module, source: _Source) -> Iterator[Edit]:
-    """A value that counts with the other sign, a term that is added instead of subtracted, and the other way round."""
-    for statement in ast.walk(tree):
-        if not (isinstance(statement, ast.Assign) and isinstance(statement.targets[0], ast.Name)):
-            continue
-        if (value := _constant(statement.value)) is not None and value != 0:
-            turned = _literal(-value)
-            said = f"{statement.targets[0].id} counts with the other sign here."
-            yield Edit("sign", source.with_([(statement.value, turned)]), said)
+    """A value that counts with the other sign, a term that is added instead of subtracted, and the other way round.
+
+    First what leaves the values as questions give them, without a sign: then the code shows the rule and not the one case of it.
+    """
+    values = list(_turned_values(tree, source))
+    yield from (edit for value, edit in values if value < 0)
     for node in ast.walk(tree):
         if isinstance(node, ast.BinOp) and isinstance(node.op, (ast.Add, ast.Sub)):
             added = isinstance(node.op, ast.Add)
             left, right = (_whole(side, source.text(side)) for side in (node.left, node.right))
             said = f"{_short(source.text(node.right))} is to be {'subtracted, not added' if added else 'added, not subtracted'}."
             yield Edit("sign", source.with_([(node, f"{left} {'-' if added else '+'} {right}")]), said)
+    yield from (edit for value, edit in values if value > 0)
+
+
+def _turned_values(tree: ast.Module, source: _Source) -> Iterator[tuple[float, Edit]]:
+    for statement in ast.walk(tree):
+        if not (isinstance(statement, ast.Assign) and isinstance(statement.targets[0], ast.Name)):
+            continue
+        if (value := _constant(statement.value)) is not None and value != 0:
+            said = f"{statement.targets[0].id} counts with the other sign here."
+            yield value, Edit("sign", source.with_([(statement.value, _literal(-value))]), said)
 
 
 def _results(given: ast.expr, source: _Source) -> Iterator[Edit]:

@@ -68,6 +68,19 @@ def test_what_was_wrong_is_said_for_like_tasks() -> None:
     assert first[1] == "A rate in percent is to be written as a fraction: 15% is 0.15."
 
 
+@pytest.mark.parametrize(
+    ("code", "mended"),
+    [
+        ("a = 90\nrise = 10\nfinal_answer(a + rise)", "a = 90\nrise = 10\nfinal_answer(a - rise)"),
+        ("a = 90\nfall = -10\nfinal_answer(a + fall)", "a = 90\nfall = 10\nfinal_answer(a + fall)"),
+    ],
+    ids=["the term", "the value"],
+)
+def test_values_stay_as_the_question_gives_them(code: str, mended: str) -> None:
+    signs = [edit.code for edit in edits(code, "90 and 10") if edit.kind == "sign"]
+    assert signs[0] == mended
+
+
 def test_what_is_not_edited_stays_as_it_is() -> None:
     code = "# Überschuss in €\nβ = 55  # exports, in Mio. €\nγ = 70\n\nfinal_answer(β - γ)  # Δ\n"
     found = edits(code, "55 million and 70 million")
