@@ -91,9 +91,12 @@ async def cases_for(
         return ()
     # Embedding takes some milliseconds of CPU: off the event loop, for those who run many tasks at once.
     work = contextvars.copy_context().run
-    return await asyncio.get_running_loop().run_in_executor(
-        _threads(), work, _recollect, text, state, parts, number, seen
-    )
+    found = asyncio.get_running_loop().run_in_executor(_threads(), work, _recollect, text, state, parts, number, seen)
+    try:
+        return await asyncio.shield(found)
+    except asyncio.CancelledError:
+        await asyncio.wait([found])  # a run that is over records nothing any more
+        raise
 
 
 def showing(run_id: str, number: int) -> str:
