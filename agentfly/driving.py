@@ -167,6 +167,15 @@ class Drive:
         for known in [key for key in made.parts.told if key[0] == run_id]:
             del made.parts.told[known]
 
+    def begin_again(self, run_id: str) -> None:
+        """Forget how far an open run got, but for the replies that were paid for: it begins again from its first node."""
+        from agentfly.checkpoints import forget
+
+        self._latest.pop(run_id, None)
+        with self._made.home.db.write() as tx:
+            forget(tx, run_id)
+            unsee(self._made.home.db, run_id)
+
     async def take_back(self, run_id: str) -> None:
         """Forget what an open run recorded in a node that was cut off: the node runs again, and records it again."""
         snapshot = await self._made.graph.aget_state(_thread(run_id))

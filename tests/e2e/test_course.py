@@ -303,6 +303,29 @@ def test_what_a_provider_failed_is_tried_again(mode: Any, calls: int, tmp_path: 
         ]
 
 
+def test_what_was_begun_after_failed_windows_begins_again_with_what_they_come_to_teach(tmp_path: Path) -> None:
+    class Down(SleepyModel):
+        """After four calls it fails, but for one task, of which nothing is heard any more."""
+
+        async def complete(self, messages: Sequence[Message], *options: Any, **more: Any) -> Any:
+            self.made = getattr(self, "made", 0) + 1
+            if "train 6" in messages[-1].content:
+                await asyncio.Event().wait()
+            return await super().complete(messages, *options, **more) if self.made <= 4 else down(messages)
+
+    plan, groups = Plan(window=2, concurrency=2), tasks(train=12, validation=0, test=2)
+    settings = {**ALWAYS, "learning.strategies": False}
+    done(tmp_path / "whole", plan, groups, settings=settings)
+    with pytest.raises(ProviderError):
+        done(tmp_path / "home", plan, groups, settings=settings, model=Down())
+    left = Home.open(tmp_path / "home").db.read("SELECT run_id FROM recalls UNION SELECT thread_id FROM checkpoints")
+    assert not [row[0] for row in left if row[0].endswith("-6")]
+    done(tmp_path / "home", plan, groups, settings=settings)
+    found, expected = summary(tmp_path / "home"), summary(tmp_path / "whole")
+    for name in ("cases", "judged", "playbook"):
+        assert found[name] == expected[name], name
+
+
 def test_a_provider_that_fails_now_and_then_costs_its_samples_only(tmp_path: Path) -> None:
     count = [0]
 

@@ -59,6 +59,11 @@ class Attempts:
                 self.made.runs.fail(run_id, "interrupted")
             self._begun.pop(run_id, None)
 
+    def anew(self, runs: Iterable[str]) -> None:
+        """Have runs that were not closed begin again from their first node, whoever goes on."""
+        for run_id in runs:
+            self.drive.begin_again(run_id)
+
     def sweep(self, prefix: str, closed: Collection[str]) -> None:
         """Remove what is left of closed runs whose process was killed before it could clear up after them."""
         for run_id in self.drive.leftovers(prefix):
@@ -99,10 +104,10 @@ class Attempts:
         failed = "attempt" in state and state["attempt"].status == "error" and not state.get("trials")
         if failed or "task" not in state:
             # Its provider failed: it is tried again, but for the replies that are in the journal. Or it was cut off as it began.
-            await self.made.checkpointer.adelete_thread(run_id)
-            state = State()
+            self.drive.begin_again(run_id)
+            return first
         await self.drive.take_back(run_id)
-        return None if state else first
+        return None
 
     async def _failed(self, run_id: str, first: State, error: AgentflyError) -> State:
         """The state of a run that ended in an error of its task."""

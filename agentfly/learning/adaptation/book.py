@@ -67,7 +67,7 @@ class CourseBook:
         """What the home held before anything was learned."""
         return next((stage for stage in self.store.stages(self.id) if stage.epoch == 0), None)
 
-    def forget(self, failed: Collection[str], window: int) -> None:
+    def forget(self, failed: Collection[str], window: int) -> bool:
         """Take off the record what failed, so that it is tried again: answers, and the last windows where all did.
 
         Windows stay once learning has ended: what is to be kept has been decided by then.
@@ -75,6 +75,9 @@ class CourseBook:
         Args:
             failed: ids of the runs.
             window: samples in a window.
+
+        Returns:
+            Whether windows were taken off, so that what came after them was made from a home that will be another one.
         """
         again = [one for one in self.store.samples(self.id) if one.run_id in failed and one.phase != LEARN]
         learned, gone = self.samples(LEARN), list[Stage]()
@@ -86,6 +89,7 @@ class CourseBook:
             again += own
             gone.append(stage)
         self.store.forget(self.id, again, gone)
+        return bool(gone)
 
     def rewards(self, before: int) -> dict[str, list[float]]:
         """What the answers to each task earned in the epochs before one."""

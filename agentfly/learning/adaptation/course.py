@@ -89,7 +89,9 @@ class Course:
                 return await self._run()
         except BaseException:
             self._attempts.interrupted(self._open)
-            self._book.forget(self._breaker.row, self._plan.window)
+            with self._made.home.db.write():
+                if self._book.forget(self._breaker.row, self._plan.window):
+                    self._attempts.anew(self._open)
             self._store.release(self._id)
             raise
         finally:
