@@ -158,10 +158,22 @@ def open_model(
         name,
         api_base=base,
         retries=settings.retries,
-        call_seconds=settings.call_seconds,
+        call_seconds=longest_call(settings, name),
         temperature=settings.temperature,
         seed=settings.seed,
     )
+
+
+def longest_call(settings: Settings, name: str) -> float:
+    """Seconds that one call of a model may take, retries included.
+
+    Args:
+        settings: which may say so.
+        name: of the model.
+    """
+    if settings.call_seconds is not None:
+        return settings.call_seconds
+    return 600.0 if name == EMBEDDED else 120.0
 
 
 def _open_embedded(settings: Settings, notify: Callable[[Notice], None]) -> Model:
@@ -171,7 +183,7 @@ def _open_embedded(settings: Settings, notify: Callable[[Notice], None]) -> Mode
 
     return EmbeddedModel(
         settings.embedded,
-        call_seconds=settings.call_seconds,
+        call_seconds=longest_call(settings, EMBEDDED),
         temperature=settings.temperature,
         seed=settings.seed,
         notify=notify,

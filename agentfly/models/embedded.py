@@ -173,7 +173,7 @@ class EmbeddedModel:
 
     Args:
         settings: weights, slots (calls served side by side), context of each, threads.
-        call_seconds: longest time of one call where its options give none; the start is not counted.
+        call_seconds: longest time of one call, which its options can only make shorter; the start is not counted.
         temperature: where a call's options give none.
         seed: likewise.
         notify: takes notices about preparing and starting, from another thread.
@@ -183,7 +183,7 @@ class EmbeddedModel:
         self,
         settings: EmbeddedSettings = EmbeddedSettings(),
         *,
-        call_seconds: float = 120.0,
+        call_seconds: float = 600.0,
         temperature: float | None = None,
         seed: int | None = None,
         notify: Callable[[Notice], None] = lambda notice: None,

@@ -104,7 +104,7 @@ class LiteLLMModel:
         api_base: address of an OpenAI-compatible server, instead of the provider's own.
         api_key: instead of the provider's environment variable.
         retries: further tries after rate limits, timeouts, broken connections, server errors and garbage.
-        call_seconds: longest time of one call, retries included, where `CallOptions.timeout` is not given.
+        call_seconds: longest time of one call, retries included; `CallOptions.timeout` can only make it shorter.
         temperature: where `CallOptions.temperature` is not given; None leaves the provider's default.
         seed: likewise.
         max_tokens: likewise.
@@ -147,7 +147,7 @@ class LiteLLMModel:
         on_text: Callable[[str], None] | None = None,
     ) -> Reply:
         """As `Model.complete`. When a stream breaks off and is retried, `on_text` sees the text from its start again."""
-        budget = options.timeout if options.timeout is not None else self._call_seconds
+        budget = self._call_seconds if options.timeout is None else min(options.timeout, self._call_seconds)
         litellm = await loaded()
         call = Call(self, litellm, list(messages), options, on_text, time.monotonic() + budget)
         try:

@@ -143,12 +143,14 @@ class MeasuredComposition(Composition):
         return self._model(self.settings.models.judge)
 
     def _model(self, name: str | None = None) -> Model:
+        from agentfly.models.choose import longest_call
+
         model, settings = self._plain(name), self.settings
         if id(model) not in self._measured:
+            seconds = longest_call(settings, name or self._choice[0])
             self._measured[id(model)] = MeasuredModel(
-                model, self._throttle, self._cache, settings.api_base or "", seconds=settings.call_seconds,
-                retries=settings.retries,
-            )  # fmt: skip
+                model, self._throttle, self._cache, settings.api_base or "", seconds=seconds, retries=settings.retries
+            )
         return self._measured[id(model)]
 
     def _plain(self, name: str | None) -> Model:

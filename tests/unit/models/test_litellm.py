@@ -139,6 +139,13 @@ async def test_a_hang_in_mid_stream_ends_at_the_limit_and_bills_what_came(
     assert caught.value.usage.completion_tokens > 0
 
 
+async def test_an_attempt_that_has_time_left_does_not_make_a_call_longer(fake_provider: FakeProvider) -> None:
+    fake_provider.script = [Fault(hang=60)]
+    model = LiteLLMModel("openai/any", api_base=fake_provider.base, call_seconds=1)
+    with pytest.raises(ProviderTimeout, match="within 1 s"):
+        await model.complete(ASK, CallOptions(timeout=300))
+
+
 async def test_the_limit_covers_the_retries(model: LiteLLMModel, fake_provider: FakeProvider) -> None:
     fake_provider.script = [Fault(status=500, hang=0.4)] * 20
     model = LiteLLMModel("openai/any", api_base=fake_provider.base, retries=20, call_seconds=1.5)
