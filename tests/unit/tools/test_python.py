@@ -109,6 +109,30 @@ async def test_pandas_values(worker: PythonWorker) -> None:
     assert "'Real Name': '5[4-6]'" in str(execution.error)
 
 
+async def test_machine_learning(worker: PythonWorker) -> None:
+    pytest.importorskip("sklearn")
+    code = """
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.metrics import mean_squared_error
+from sklearn.model_selection import train_test_split
+import numpy as np
+X = np.arange(60.0).reshape(30, 2); y = X[:, 0] * 2
+train, test, known, wanted = train_test_split(X, y, test_size=0.3, random_state=42)
+error = mean_squared_error(wanted, LinearRegression().fit(train, known).predict(test), squared=False)
+forest = RandomForestClassifier(n_estimators=4, n_jobs=-1, random_state=0).fit(train, known > 20)
+final_answer([round(error, 6), forest.score(train, known > 20), LogisticRegression().fit(X, y > 20).score(X, y > 20)])
+"""
+    assert (await worker.run(code, 60)).answer == [0.0, 1.0, 1.0]
+
+
+async def test_where_a_package_is_missing_those_that_are_there_are_named(worker: PythonWorker) -> None:
+    error = str((await worker.run("import numpy\nimport not_there_at_all.part", 20)).error)
+    assert "block 1, line 2" in error
+    assert "Nothing can be installed here. There are numpy" in error
+    assert "Nothing can be installed" not in str((await worker.run("import numpy.not_there", 20)).error)
+
+
 async def test_errors_name_the_lines_of_the_code(worker: PythonWorker) -> None:
     await worker.run("def inverse(n):\n    return 1 / n", 5)
     execution = await worker.run("y = 1\ninverse(0)", 5)
