@@ -7,6 +7,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from agentfly.generators.naming import names_of, stored
 from agentfly.parsing import parse
 
 
@@ -21,8 +22,9 @@ class Ran:
 def distil(blocks: Sequence[Ran]) -> str:
     """The last block and, before it, what it needs of the earlier ones.
 
-    An earlier block is kept when it touches a name that is needed and set outside of what follows. Of a block that failed, the statements
-    before the failing one count, because their variables were there.
+    An earlier block is kept when it touches a name that what follows reads without having set it. Of a block that failed, the statements
+    before the failing one count, because their variables were there. Two names of one object, and functions that set what is outside of
+    them, are not followed.
 
     Args:
         blocks: in the order in which they ran; the last one gave the answer.
@@ -30,16 +32,32 @@ def distil(blocks: Sequence[Ran]) -> str:
     if not blocks:
         return ""
     codes = [b.code if b.error is None else _before_failure(b.code, b.error) for b in blocks]
+    later: set[str] = set()
+    while True:
+        kept = _kept(codes, later)
+        called = set().union(*(names_of(_parse(code)).later for code in kept))
+        if called <= later:
+            return _without_repeated_imports("\n".join(code.strip() for code in kept if code.strip()))
+        later |= called
+
+
+def _kept(codes: Sequence[str], later: set[str]) -> list[str]:
+    """The last of some blocks, and what it needs of those before.
+
+    Args:
+        codes: in the order in which they ran.
+        later: names that functions read when they are called, whoever set them last.
+    """
     kept = [codes[-1]]
-    stored = [_names(code)[0] for code in codes]
-    needed = _names(codes[-1])[1]
+    stores = [stored([_parse(code)]) for code in codes]
+    needed = names_of(_parse(codes[-1])).reads
     for number in range(len(codes) - 2, -1, -1):
-        stores, loads, only_shows = *_names(codes[number]), _only_shows(codes[number])
-        wanted = needed & set().union(*stored[: number + 1])
-        if not only_shows and wanted & (stores | loads):
+        wanted = (needed | later) & set().union(*stores[: number + 1])
+        if wanted & (stores[number] | _loads(codes[number])) and not _only_shows(codes[number]):
             kept.insert(0, codes[number])
-            needed |= loads
-    return _without_repeated_imports("\n".join(code.strip() for code in kept if code.strip()))
+            names = names_of(_parse(codes[number]))
+            needed = (needed - names.sets) | names.reads
+    return kept
 
 
 def written_down(code: str) -> bool:
@@ -60,18 +78,8 @@ def _without_repeated_imports(code: str) -> str:
     return "\n".join(line for number, line in lines if number not in repeated or ";" in line)
 
 
-def _names(code: str) -> tuple[set[str], set[str]]:
-    """Names that the code sets, and names that it reads."""
-    stores: set[str] = set()
-    loads: set[str] = set()
-    for node in ast.walk(_parse(code)):
-        if isinstance(node, ast.Name):
-            (loads if isinstance(node.ctx, ast.Load) else stores).add(node.id)
-        elif isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
-            stores.add(node.name)
-        elif isinstance(node, (ast.Import, ast.ImportFrom)):
-            stores.update((alias.asname or alias.name).partition(".")[0] for alias in node.names)
-    return stores, loads
+def _loads(code: str) -> set[str]:
+    return {node.id for node in ast.walk(_parse(code)) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}
 
 
 def _only_shows(code: str) -> bool:

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
 from agentfly.generators.solution import Ran, distil, written_down
 
 
@@ -70,3 +75,44 @@ def test_what_several_blocks_import_is_imported_once() -> None:
         "import pandas as pd\nx = pd.Series([1])\nfrom math import sqrt\nfinal_answer(sqrt(x.sum()))"
     )
     assert distil([Ran("import os\ny = 1"), Ran("import os; x = 1\nfinal_answer(x + y)")]).count("x = 1") == 1
+
+
+def test_who_begins_again_needs_nothing_of_before() -> None:
+    again = "df = load('a.csv')\ndf = df.dropna()\nfinal_answer(df.mean())"
+    assert distil([Ran("df = load('a.csv')\nprint(df)"), Ran(again), Ran(again)]) == again
+
+
+def test_what_a_function_reads_may_be_set_after_it() -> None:
+    blocks = [Ran("def f(): return a"), Ran("a = 5"), Ran("b = 1"), Ran("out.append(f())")]
+    assert distil(blocks) == "def f(): return a\na = 5\nout.append(f())"
+
+
+_STATEMENTS = st.sampled_from(
+    [
+        "a = 1", "b = 2", "c = a + b", "a += b", "l = [a]", "l.append(b)", "b = len(l)", "del a",
+        "if a > 1:\n    b = 5", "if b > 2:\n    c = 1\nelse:\n    c = 2", "for i in range(2):\n    a += i", "a = [a for a in l][0]",
+        "def f(): return a + b", "c = f()", "f = lambda: c", "def g(a=c): return a", "b = g()", "try:\n    c = d\nexcept NameError:\n    c = 9",
+        "print(a)", "d = {'k': a}", "d['k'] += 1", "b = d['k']", "a, b = b, a",
+    ]
+)  # fmt: skip
+
+
+@given(st.lists(st.lists(_STATEMENTS, min_size=1, max_size=3), min_size=1, max_size=6), st.sampled_from("abcld"))
+def test_what_is_left_comes_to_the_same(blocks: list[list[str]], asked: str) -> None:
+    told: list[str] = []
+    space: dict[str, Any] = {"final_answer": lambda value: told.append(repr(value)), "print": lambda *_: None}
+    alone = dict(space)
+    ran = []
+    for number, block in enumerate([*blocks, [f"final_answer({asked})"]], start=1):
+        done, failed = 0, None
+        for statement in block:
+            try:
+                exec(statement, space)
+            except Exception as error:  # as a worker tells it
+                failed = f"block {number}, line {done + 1}: {statement}\n{type(error).__name__}"
+                break
+            done += statement.count("\n") + 1
+        ran.append(Ran("\n".join(block), failed))
+    if told:
+        exec(distil(ran), alone)
+        assert told[0] == told[1]

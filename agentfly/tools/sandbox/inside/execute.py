@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import contextlib
 import importlib
+import importlib.util
 import linecache
 import os
 import re
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 ECHO = 20_000
 MESSAGE = 1_500
+_KNOWN = ("numpy", "pandas", "scipy", "sklearn", "statsmodels", "matplotlib", "sympy", "networkx", "openpyxl", "PIL", "bs4", "lxml")
+"""What code asks for most often, of what may be installed."""
 
 
 class Finished(BaseException):
@@ -164,6 +167,8 @@ def _facts(error: BaseException, namespace: dict[str, Any]) -> list[str]:
     if isinstance(error, FileNotFoundError):
         names = sorted(name for name in os.listdir() if not name.startswith("."))[:30]  # noqa: PTH208
         return [f"Files here: {', '.join(names) or 'none'}"]
+    if isinstance(error, ModuleNotFoundError):
+        return [] if _is_there((error.name or "").partition(".")[0]) else [_packages()]
     pandas = sys.modules.get("pandas")
     if pandas is None or not isinstance(error, (KeyError, AttributeError, ValueError, IndexError, TypeError)):
         return []
@@ -174,6 +179,18 @@ def _facts(error: BaseException, namespace: dict[str, Any]) -> list[str]:
         if gaps:
             facts.append(f"A missing value is the float nan; there are some in {', '.join(gaps)}. Call dropna() first.")
     return facts
+
+
+def _packages() -> str:
+    there = ", ".join(name for name in _KNOWN if _is_there(name))
+    return f"Nothing can be installed here. There are {there or 'no packages'}, and Python's standard library."
+
+
+def _is_there(module: str) -> bool:
+    try:
+        return importlib.util.find_spec(module) is not None
+    except (ImportError, ValueError):
+        return False
 
 
 def _columns(frame: Any) -> str:
