@@ -173,7 +173,7 @@ def longest_call(settings: Settings, name: str) -> float:
     """
     if settings.call_seconds is not None:
         return settings.call_seconds
-    return 600.0 if name == EMBEDDED else 120.0
+    return 600.0 if name == EMBEDDED else 300.0
 
 
 def _open_embedded(settings: Settings, notify: Callable[[Notice], None]) -> Model:

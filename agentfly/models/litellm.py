@@ -118,7 +118,7 @@ class LiteLLMModel:
         api_base: str | None = None,
         api_key: str | None = None,
         retries: int = 4,
-        call_seconds: float = 120.0,
+        call_seconds: float = 300.0,
         temperature: float | None = None,
         seed: int | None = None,
         max_tokens: int | None = None,

@@ -58,7 +58,7 @@ class MeasuredModel:
         cache: ReplyCache | None,
         place: str,
         *,
-        seconds: float = 120.0,
+        seconds: float = 300.0,
         retries: int = 0,
     ) -> None:
         self._model, self._throttle, self._cache = model, throttle, cache
