@@ -513,4 +513,12 @@ async def test_an_error_of_missing_values_says_where_they_are(tmp_path: Path) ->
     (tmp_path / "a.csv").write_text("name,city\nAda,Rome\nDee,\n")
     async with PythonSandbox().open(tmp_path) as worker:
         done = await worker.run("import pandas as pd\ndf = pd.read_csv('a.csv')\nsorted(df['city'])", 20)
-    assert "there are some in 'city'. Call dropna() first." in (done.error or "")
+        assert "there are some in 'city'. Call dropna() first." in (done.error or "")
+        pytest.importorskip("sklearn")
+        code = """
+from sklearn.linear_model import LinearRegression
+X, y = pd.DataFrame({'a': [1, None, 3]}), pd.DataFrame({'b': [1, 2, 3]})
+z = y.copy()
+LinearRegression().fit(X, y)
+"""
+        assert "there are some in 'city', 'a'. Call dropna() first." in ((await worker.run(code, 60)).error or "")

@@ -174,11 +174,17 @@ def _facts(error: BaseException, namespace: dict[str, Any]) -> list[str]:
         return []
     frames = [(n, v) for n, v in namespace.items() if not n.startswith("_") and isinstance(v, pandas.DataFrame)]
     facts = [f"Columns of {name}, with a value of each: {_columns(frame)}" for name, frame in frames[-2:]]
-    if isinstance(error, TypeError) and "'float'" in str(error) and "'str'" in str(error):
-        gaps = dict.fromkeys(f"{gap!r}" for _, frame in frames[-2:] for gap in frame.columns[frame.isna().any()][:20])
+    if _of_gaps(error):
+        gaps = list(dict.fromkeys(f"{gap!r}" for _, frame in frames for gap in frame.columns[frame.isna().any()]))[:20]
         if gaps:
             facts.append(f"A missing value is the float nan; there are some in {', '.join(gaps)}. Call dropna() first.")
     return facts
+
+
+def _of_gaps(error: BaseException) -> bool:
+    """Whether an error is one that missing values make: text functions on nan, models that take no NaN."""
+    told = str(error)
+    return ("'float'" in told and "'str'" in told) if isinstance(error, TypeError) else "contains NaN" in told
 
 
 def _packages() -> str:
