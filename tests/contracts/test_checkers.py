@@ -114,7 +114,7 @@ def told(checked: Checked) -> tuple[str, str]:
 def test_verdicts(put: Put, text: str, expected: str) -> None:
     ((checked,),) = put([text], [subject("x 7")])
     assert told(checked) == (expected, "")
-    assert 0 < checked.seconds < 1
+    assert 0 < checked.seconds < 5
 
 
 HOSTILE = {

@@ -125,7 +125,7 @@ def test_the_public_node_server_remembers(tmp_path: Path, node_server: dict[str,
         assert call(servers, "memory__search_nodes", query="agentfly")["entities"] == [entity]
         assert notices == [], "trusted since the first time"
         begun = time.monotonic()
-    assert time.monotonic() - begun < 3, "closing is quick"
+    assert time.monotonic() - begun < 10, "closing is quick"
 
 
 @pytest.mark.parametrize(
@@ -259,4 +259,4 @@ def test_rude_servers_over_http_are_left_out(tmp_path: Path, way: str, kind: str
             assert notices[0].text.startswith("MCP server rude: ")
             assert "secret" not in notices[0].text
             assert "127.0.0.2" not in str(server.seen)
-        assert time.monotonic() - begun < 4
+        assert time.monotonic() - begun < 10

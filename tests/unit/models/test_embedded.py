@@ -200,6 +200,6 @@ async def test_cancelling_the_first_call_leaves_a_model_that_works(embedded_mode
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    assert time.monotonic() - began < 1.5
+    assert time.monotonic() - began < 3
     assert (await model.complete(ASK, SHORT)).text
     await model.aclose()

@@ -51,11 +51,12 @@ async def test_server_errors_are_retried_and_counted(
 async def test_retry_after_is_honoured(
     model: LiteLLMModel, fake_provider: FakeProvider, streamed: bool, as_date: bool
 ) -> None:
-    when = format_datetime(datetime.now(UTC) + timedelta(seconds=2), usegmt=True)
-    fake_provider.script = [Fault(status=429, headers={"Retry-After": when if as_date else "1"})]
+    when = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=3)
+    told = format_datetime(when, usegmt=True) if as_date else "2"
+    fake_provider.script = [Fault(status=429, headers={"Retry-After": told})]
     await model.complete(ASK, on_text=listener(streamed))
-    first, second = fake_provider.requests
-    assert 0.9 <= second.at - first.at < 4.0
+    first, second = (request.at + time.time() - time.monotonic() for request in fake_provider.requests)
+    assert second > (when.timestamp() if as_date else first + 2) - 0.1
 
 
 async def test_a_wait_longer_than_the_time_left_is_not_waited_for(
@@ -300,7 +301,7 @@ async def test_another_complaint_does_not_change_the_json_mode(
 @STREAMED
 async def test_cancelling_is_immediate(model: LiteLLMModel, fake_provider: FakeProvider, streamed: bool) -> None:
     await model.complete(ASK)
-    fake_provider.script = [Fault(hang_after=3) if streamed else Fault(hang=3)]
+    fake_provider.script = [Fault(hang_after=30) if streamed else Fault(hang=30)]
     task = asyncio.create_task(model.complete(ASK, on_text=listener(streamed)))
     while len(fake_provider.requests) < 2:
         await asyncio.sleep(0.01)
@@ -309,7 +310,7 @@ async def test_cancelling_is_immediate(model: LiteLLMModel, fake_provider: FakeP
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 10
 
 
 async def test_a_time_limit_of_the_callers_own_stays_the_callers(

@@ -75,7 +75,7 @@ def test_lock_of_another_process_is_a_clear_error_within_the_wait(db: Database, 
     start = time.monotonic()
     with pytest.raises(HomeBusyError, match="locked by another process") as caught:
         put(db, "a")
-    assert 0.2 < time.monotonic() - start < 2
+    assert 0.2 < time.monotonic() - start < 10
     assert "\n" not in str(caught.value)
     assert keys(db) == set()  # reading goes on
     other.execute("ROLLBACK")

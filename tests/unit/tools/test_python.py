@@ -150,7 +150,7 @@ async def test_a_slow_block_is_stopped_and_variables_stay(worker: PythonWorker) 
     execution = await worker.run("while True: pass", 0.2)
     assert execution.timed_out
     assert not execution.restarted
-    assert time.monotonic() - begun < 2
+    assert time.monotonic() - begun < 10
     execution = await worker.run("import time\nwhile True:\n  try: time.sleep(9)\n  except: pass", 0.2)
     assert execution.timed_out
     assert not execution.restarted or "variables are lost" in str(execution.error)

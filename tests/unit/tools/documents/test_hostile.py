@@ -152,7 +152,7 @@ async def test_huge_and_sparse_files_are_not_read(tmp_path: Path) -> None:
     begun = time.monotonic()
     with pytest.raises(ToolError, match="314,572,800 bytes; up to 67,108,864 are read here"):
         await _read(tmp_path, "huge.csv")
-    assert time.monotonic() - begun < 2
+    assert time.monotonic() - begun < 10
     sparse(tmp_path / "holes.txt", 30 * 1024 * 1024)
     with pytest.raises(ToolError, match="not text"):
         await _read(tmp_path, "holes.txt")

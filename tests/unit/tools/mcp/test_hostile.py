@@ -195,7 +195,7 @@ async def test_nothing_is_left_over_after_closing(bench: Any, named: Find) -> No
     assert not any(gone(pid) for pid in family[:1])
     begun = time.monotonic()
     servers.close()
-    assert time.monotonic() - begun < 2.5
+    assert time.monotonic() - begun < 6
     assert all(gone(pid) for pid in family)
 
 

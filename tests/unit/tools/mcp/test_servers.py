@@ -42,9 +42,9 @@ def test_one_connection_serves_one_loop_after_another(bench: Any, named: Find) -
 async def test_calls_run_side_by_side(bench: Any, named: Find) -> None:
     servers = bench.open("fine", other=bench.entry("fine"))
     begun = time.monotonic()
-    calls = [named(servers, f"{name}__act").call({"do": "sleep", "seconds": 0.5}) for name in ("fine", "other")]
+    calls = [named(servers, f"{name}__act").call({"do": "sleep", "seconds": 2}) for name in ("fine", "other")]
     assert await asyncio.gather(*calls) == ["slept", "slept"]
-    assert time.monotonic() - begun < 0.95
+    assert time.monotonic() - begun < 3.9
 
 
 async def test_a_call_can_be_cancelled(bench: Any, named: Find) -> None:

@@ -100,7 +100,7 @@ async def test_the_wait_that_an_engine_asks_for_is_kept_to_or_not_begun(site: Si
     site.paths["/search"] = lambda head, body: tries.pop(0)
     started = time.monotonic()
     assert await Searches(ENGINES["tavily"](site.base)).search_web("x")
-    assert 0.9 < time.monotonic() - started < 3
+    assert time.monotonic() - started > 0.9
     site.paths["/search"] = answer(429, Retry_After="3600")
     with pytest.raises(ToolError, match="too often"):
         await Searches(ENGINES["tavily"](site.base)).search_web("y")
