@@ -215,7 +215,7 @@ class Settings(_Section):
     seed: int | None = None
     call_seconds: float | None = Field(default=None, gt=0)
     """Longest time that one model call may take, retries included: by default five minutes, and ten of the embedded model, which
-    cannot hang and is as quick as the machine."""
+    is as quick as the machine."""
     retries: int = Field(default=4, ge=0, le=20)
     strategy: Annotated[Literal["auto", "codeact", "tools", "plan"], BeforeValidator(_strategy_name)] = "auto"
     plan: PlanSettings = PlanSettings()

@@ -27,10 +27,14 @@ class Names:
 def names_of(tree: ast.Module) -> Names:
     """The names of a module, in the order in which its statements run.
 
-    What is set in a branch, a loop or an attempt that may fail counts only where every way through sets it.
+    What is set in a branch, a loop or an attempt that may fail counts only where every way through sets it. Of code that is nested too
+    deeply to be followed, all that it reads anywhere counts as read, and nothing as set.
     """
     names = Names()
-    _Reader(names.reads, names.later).block(tree.body, names.sets)
+    try:
+        _Reader(names.reads, names.later).block(tree.body, names.sets)
+    except RecursionError:
+        return Names(reads=loaded(tree))
     return names
 
 
@@ -49,7 +53,7 @@ class _Reader:
         if isinstance(node, (*_FUNCTIONS, ast.ClassDef)):
             self._definition(node, bound)
         elif isinstance(node, (ast.Import, ast.ImportFrom)):
-            bound |= {(alias.asname or alias.name).partition(".")[0] for alias in node.names}
+            bound |= stored([node])
         elif isinstance(node, (ast.Assign, ast.AnnAssign)):
             targets = node.targets if isinstance(node, ast.Assign) else [node.target]
             self._each([node.value, *targets], bound)
@@ -150,6 +154,11 @@ def stored(nodes: Sequence[ast.AST]) -> set[str]:
             elif isinstance(inner, (ast.MatchAs, ast.MatchStar, ast.ExceptHandler)) and inner.name:
                 found.add(inner.name)
     return found
+
+
+def loaded(tree: ast.AST) -> set[str]:
+    """Names that are read anywhere within some code."""
+    return {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}
 
 
 def _parameters(args: ast.arguments) -> set[str]:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from agentfly.generators.naming import names_of, stored
+from agentfly.generators.naming import loaded, names_of, stored
 from agentfly.parsing import parse
 
 
@@ -53,7 +53,7 @@ def _kept(codes: Sequence[str], later: set[str]) -> list[str]:
     needed = names_of(_parse(codes[-1])).reads
     for number in range(len(codes) - 2, -1, -1):
         wanted = (needed | later) & set().union(*stores[: number + 1])
-        if wanted & (stores[number] | _loads(codes[number])) and not _only_shows(codes[number]):
+        if wanted & (stores[number] | loaded(_parse(codes[number]))) and not _only_shows(codes[number]):
             kept.insert(0, codes[number])
             names = names_of(_parse(codes[number]))
             needed = (needed - names.sets) | names.reads
@@ -76,10 +76,6 @@ def _without_repeated_imports(code: str) -> str:
             seen.add(ast.unparse(node))
     lines = enumerate(code.splitlines(), start=1)
     return "\n".join(line for number, line in lines if number not in repeated or ";" in line)
-
-
-def _loads(code: str) -> set[str]:
-    return {node.id for node in ast.walk(_parse(code)) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}
 
 
 def _only_shows(code: str) -> bool:

@@ -48,3 +48,8 @@ def test_what_functions_read_they_read_when_they_are_called() -> None:
     assert names.reads == set()
     assert {"a", "c", "d", "h", "k", "len"} <= names.later
     assert not {"b", "j"} & names.later
+
+
+def test_code_that_is_nested_too_deeply_reads_all_that_it_names() -> None:
+    names = names_of(ast.parse(f"a = b\nc = {' + '.join(['a'] * 900)}"))
+    assert (names.reads, names.sets, names.later) == ({"a", "b"}, set(), set())

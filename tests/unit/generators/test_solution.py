@@ -82,6 +82,11 @@ def test_who_begins_again_needs_nothing_of_before() -> None:
     assert distil([Ran("df = load('a.csv')\nprint(df)"), Ran(again), Ran(again)]) == again
 
 
+def test_a_sum_of_many_terms() -> None:
+    blocks = [Ran("a = 1"), Ran(f"final_answer({' + '.join(['a'] * 900)})")]
+    assert distil(blocks) == "\n".join(block.code for block in blocks)
+
+
 def test_what_a_function_reads_may_be_set_after_it() -> None:
     blocks = [Ran("def f(): return a"), Ran("a = 5"), Ran("b = 1"), Ran("out.append(f())")]
     assert distil(blocks) == "def f(): return a\na = 5\nout.append(f())"
